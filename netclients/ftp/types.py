@@ -1,0 +1,192 @@
+"""Values of the FTP package: what a listing, a FEAT reply, a passive reply and a time say.
+
+Everything here is a frozen, slotted dataclass or an enumeration: no behaviour beyond answering questions
+about itself, no I/O.  ``listing`` and ``replies`` build these values, the connection hands them out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+
+__all__ = ["Entry", "EntryKind", "Features", "ParsedTime", "PassiveEndpoint", "ServerKind", "TransferType"]
+
+
+class EntryKind(StrEnum):
+    """What a name in a directory is.
+
+    ``OTHER`` stands for devices, sockets, FIFOs and for whatever a server describes in words of its own.
+    """
+
+    FILE = "file"
+    DIR = "dir"
+    LINK = "link"
+    OTHER = "other"
+
+
+class TransferType(StrEnum):
+    """The representation type of a transfer (RFC 959 §3.1.1); the value is the argument of ``TYPE``."""
+
+    ASCII = "A"
+    IMAGE = "I"
+
+
+class ServerKind(Enum):
+    """Server programs that the client can tell by their banner or their SYST reply.
+
+    Used to pick defaults and to name quirks, never to decide whether a command exists: that is FEAT's word.
+    """
+
+    VSFTPD = "vsftpd"
+    PROFTPD = "ProFTPD"
+    PUREFTPD = "Pure-FTPd"
+    FILEZILLA = "FileZilla Server"
+    PYFTPDLIB = "pyftpdlib"
+    IIS = "IIS"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTime:
+    """A time that a server gave, and how exactly it was given.
+
+    Attributes:
+        value: Aware, in UTC.
+        precision: The unit of the last digit given: a microsecond to a second for MDTM and MLSD, a minute or
+            a day for LIST.  Two times that differ by less say nothing about which is newer.
+
+    """
+
+    value: datetime
+    precision: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a directory, as MLSD, MLST, LIST or NLST described it.
+
+    A fact that the server did not give is None, never a guess.
+
+    Attributes:
+        name: The last component, decoded; characters that the connection's encoding can't represent survive
+            as surrogates.  Contains no ``/`` and no NUL, is never empty, ``.`` or ``..``; may contain other
+            control characters, spaces at both ends and whatever else the server's file system allows.
+        path: The directory that was listed, ``/`` and the name: what to pass to the next command.
+        kind: File, directory, link or other.  ``FILE`` for NLST, which does not tell.
+        size: Bytes.  None for directories unless the server sent ``size`` for them.
+        modified: Aware, UTC.  LIST gives no zone: its times are taken as UTC.
+        precision: How exact ``modified`` is (see `ParsedTime`); None without it.
+        mode: Permission bits, 0 to 0o7777.
+        facts: Everything else, by lower-cased fact name (RFC 3659 §7.5): ``unix.owner``, ``unix.group``,
+            ``unique``, ``perm``…  LIST fills ``unix.ownername`` and ``unix.groupname`` (names) or
+            ``unix.owner`` and ``unix.group`` (numbers).  Values are text as sent.
+        raw_name: The name's bytes as they came.
+        target: Where a link points, if the server said so: data to show, not a path to follow blindly.
+
+    """
+
+    name: str
+    path: str
+    kind: EntryKind
+    size: int | None = None
+    modified: datetime | None = None
+    precision: timedelta | None = None
+    mode: int | None = None
+    facts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    raw_name: bytes = b""
+    target: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a plain file (a link to one is not)."""
+        return self.kind is EntryKind.FILE
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether this is a directory (a link to one is not)."""
+        return self.kind is EntryKind.DIR
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link."""
+        return self.kind is EntryKind.LINK
+
+
+@dataclass(frozen=True, slots=True)
+class PassiveEndpoint:
+    """Where a server listens for a data connection (RFC 959 PASV, RFC 2428 EPSV).
+
+    Attributes:
+        host: The IPv4 address of a 227 reply as dotted text, to be compared and not to be trusted; None for
+            229, which means the host of the control connection.
+        port: 1 to 65535.
+
+    """
+
+    host: str | None
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What FEAT announced (RFC 2389 §3.2).  Empty if the server has no FEAT or nothing to announce.
+
+    Attributes:
+        lines: Upper-cased feature name → the parameters of each line with that name, in the order sent
+            (``AUTH``, ``SITE`` and ``MODE`` may come on several lines); ``""`` for a line without any.
+
+    """
+
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def has(self, name: str, parameter: str | None = None) -> bool:
+        """Tell whether a feature is announced, in any letter case.
+
+        Args:
+            name: First word of the feature line: ``"MLST"``.
+            parameter: If given, a word that one of its lines must contain: ``has("AUTH", "TLS")``.
+
+        """
+        found = self.lines.get(name.upper())
+        if found is None or parameter is None:
+            return found is not None
+        return parameter.upper() in self._words(found)
+
+    def parameters(self, name: str) -> tuple[str, ...]:
+        """Return the parameter text of each line of a feature; empty if it is not announced."""
+        return self.lines.get(name.upper(), ())
+
+    @property
+    def rest_stream(self) -> bool:
+        """Whether ``REST`` works in stream mode (RFC 3659 §5)."""
+        return self.has("REST", "STREAM")
+
+    @property
+    def utf8(self) -> bool:
+        """Whether path names are UTF-8 (RFC 2640 §3.2)."""
+        return self.has("UTF8")
+
+    @property
+    def mlst_facts(self) -> Mapping[str, bool]:
+        """Facts of MLSD and MLST, lower-cased, and whether each is on by default (RFC 3659 §7.8)."""
+        facts: dict[str, bool] = {}
+        for parameter in self.parameters("MLST"):
+            for fact in filter(None, parameter.replace(" ", "").split(";")):
+                facts[fact.rstrip("*").lower()] = fact.endswith("*")
+        return facts
+
+    @property
+    def hash_algorithms(self) -> tuple[str, ...]:
+        """Algorithms of ``HASH``, as named by the server, its current choice first."""
+        names = [name for text in self.parameters("HASH") for name in filter(None, text.replace(" ", "").split(";"))]
+        names.sort(key=lambda name: not name.endswith("*"))
+        return tuple(name.rstrip("*") for name in names)
+
+    @property
+    def auth_mechanisms(self) -> tuple[str, ...]:
+        """Upper-cased arguments that ``AUTH`` takes (RFC 4217 §6)."""
+        return tuple(self._words(self.parameters("AUTH")))
+
+    @staticmethod
+    def _words(parameters: tuple[str, ...]) -> list[str]:
+        return [word for text in parameters for word in text.upper().replace(";", " ").split()]
