@@ -1,1 +1,65 @@
-"""."""
+"""Servers, faults and drivers for tests: your own and those of this library (extra ``testing``).
+
+- :class:`FTPServer`: an FTP server on loopback, plain or TLS, with scripted faults
+  (:mod:`~netclients.testing.ftp_faults`)
+- :mod:`~netclients.testing.certificates`: certificates for loopback, and contexts that trust them
+
+Everything here works from asyncio, and in a thread of its own for trio and blocking code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ftp import FTPServer as FTPServer
+    from .ftp import FTPServerStats as FTPServerStats
+    from .ftp_faults import CutData as CutData
+    from .ftp_faults import Delay as Delay
+    from .ftp_faults import Fault as Fault
+    from .ftp_faults import Hangup as Hangup
+    from .ftp_faults import Reply as Reply
+    from .ftp_faults import Stall as Stall
+
+# Loaded on first use: a test that needs no FTP server needs no aioftp.
+_HOME = {
+    "CutData": "ftp_faults",
+    "Delay": "ftp_faults",
+    "FTPServer": "ftp",
+    "FTPServerStats": "ftp",
+    "Fault": "ftp_faults",
+    "Hangup": "ftp_faults",
+    "Reply": "ftp_faults",
+    "Stall": "ftp_faults",
+}
+
+__all__ = [
+    "CutData",
+    "Delay",
+    "FTPServer",
+    "FTPServerStats",
+    "Fault",
+    "Hangup",
+    "Reply",
+    "Stall",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    try:
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    except ModuleNotFoundError as error:
+        if error.name in ("aioftp", "trustme"):
+            raise ImportError(f"{name} needs {error.name}: install netclients[testing]") from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
