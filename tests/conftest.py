@@ -1,0 +1,28 @@
+"""What every test gets: the three event loops, and the servers of ``fix_servers``."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+pytest_plugins = ["tests.fix_servers"]
+
+NO_UVLOOP = importlib.util.find_spec("uvloop") is None
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+        pytest.param(
+            ("asyncio", {"use_uvloop": True}),
+            id="uvloop",
+            marks=pytest.mark.skipif(NO_UVLOOP, reason="uvloop does not run on this platform"),
+        ),
+        pytest.param(("trio", {}), id="trio"),
+    ],
+    scope="module",
+)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Every test marked ``anyio`` runs on each of these."""
+    return request.param

@@ -1,0 +1,182 @@
+#!/bin/sh
+# dovecot.sh: Dovecot 2.3 (apt) with IMAP, POP3, LMTP, submission and an auth socket, one port each; RELAY_PORT is the SMTP
+# server behind submission. Users $USERS with password <user>pw, bearer token tok-<user>, SASL EXTERNAL with
+# client-alice.pem. MODE=open (plaintext logins allowed) | required (ssl=required: LOGINDISABLED until STARTTLS).
+set -eu
+: "${WORK:?}" "${IMAP_PORT:=41143}" "${IMAPS_PORT:=41993}" "${POP3_PORT:=41110}" "${POP3S_PORT:=41995}" "${LMTP_PORT:=41024}" \
+  "${SUBMISSION_PORT:=41587}" "${AUTH_PORT:=41090}" "${RELAY_PORT:=41025}" "${MODE:=open}" "${IMAP_REQUIRED_PORT:=}" "${POP3_REQUIRED_PORT:=}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}"
+HERE=$(cd "$(dirname "$0")" && pwd)
+: "${CERT_DIR:=$WORK/cert}" "${MAILROOT:=$WORK/mail}"
+"$HERE/cert.sh" "$CERT_DIR"
+D=$WORK/dovecot-$IMAP_PORT; mkdir -p "$D/state" "$MAILROOT"; chmod 755 "$WORK" "$D"
+uid=$(id -u "$RUNUSER"); gid=$(id -g "$RUNUSER"); grp=$(id -gn "$RUNUSER")
+: > "$D/users"; : > "$D/tokens"
+for u in $USERS; do
+  mkdir -p "$MAILROOT/$u"; chown "$uid:$gid" "$MAILROOT/$u"
+  echo "$u:{PLAIN}${u}pw:$uid:$gid::$MAILROOT/$u" >> "$D/users"
+  echo "$u:{PLAIN}tok-$u" >> "$D/tokens"
+done
+chown dovecot "$D/users" "$D/tokens"; chmod 600 "$D/users" "$D/tokens"
+case $MODE in open) ssl=yes; plain=no ;; required) ssl=required; plain=yes ;; *) exit 2 ;; esac
+# Dovecot treats a client whose IP equals the server's as secure: ssl=required does nothing between 127.0.0.1 and 127.0.0.1.
+# These extra listeners expect a HAProxy PROXY v1 line first ("PROXY TCP4 192.0.2.1 127.0.0.1 4321 143"), which makes the client foreign.
+hp() { [ -z "$2" ] || printf 'inet_listener %s {\n port = %s\n haproxy = yes\n }\n' "$1" "$2"; }
+cat > "$D/dovecot.conf" <<CONF
+base_dir = $D/run
+state_dir = $D/state
+instance_name = test-$IMAP_PORT
+log_path = $D/dovecot.log
+auth_verbose = yes
+auth_failure_delay = 0
+auth_cache_size = 0
+listen = 127.0.0.1
+protocols = imap pop3 lmtp submission
+hostname = localhost
+ssl = $ssl
+disable_plaintext_auth = $plain
+ssl_cert = <$CERT_DIR/cert.pem
+ssl_key = <$CERT_DIR/key.pem
+ssl_min_protocol = TLSv1.2
+login_trusted_networks =
+haproxy_trusted_networks = 127.0.0.1
+auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 apop oauthbearer xoauth2 external
+auth_username_format = %Ln
+auth_ssl_username_from_cert = yes
+ssl_ca = <$CERT_DIR/ca.pem
+ssl_require_crl = no
+ssl_verify_client_cert = yes
+ssl_cert_username_field = commonName
+passdb {
+  driver = static
+  mechanisms = external
+  args = nopassword=y
+}
+passdb {
+  driver = passwd-file
+  mechanisms = oauthbearer xoauth2
+  args = $D/tokens
+}
+passdb {
+  driver = passwd-file
+  mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 apop
+  args = $D/users
+}
+userdb {
+  driver = passwd-file
+  args = $D/users
+}
+first_valid_uid = 1
+mail_location = maildir:~/Maildir
+mail_plugins = quota notify
+mail_max_userip_connections = 2000
+mail_attribute_dict = file:%h/dovecot-attributes
+default_process_limit = 2000
+default_client_limit = 2000
+default_vsz_limit = 0
+verbose_proctitle = no
+mailbox_list_index = yes
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=100M:messages=100000
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Drafts {
+    special_use = \Drafts
+    auto = create
+  }
+  mailbox Sent {
+    special_use = \Sent
+    auto = create
+  }
+  mailbox Trash {
+    special_use = \Trash
+    auto = create
+  }
+  mailbox Junk {
+    special_use = \Junk
+    auto = create
+  }
+  mailbox Archive {
+    special_use = \Archive
+    auto = create
+  }
+}
+protocol imap {
+  mail_plugins = quota notify imap_quota imap_zlib
+  imap_metadata = yes
+  imap_literal_minus = no
+}
+protocol pop3 {
+  pop3_uidl_format = %08Xu%08Xv
+}
+protocol lmtp {
+  postmaster_address = postmaster@localhost
+  lmtp_save_to_detail_mailbox = yes
+}
+recipient_delimiter = +
+submission_relay_host = 127.0.0.1
+submission_relay_port = $RELAY_PORT
+submission_relay_ssl = no
+submission_relay_trusted = no
+submission_max_mail_size = 50M
+service imap-login {
+  service_count = 0
+  process_limit = 4
+  client_limit = 2000
+  inet_listener imap {
+    port = $IMAP_PORT
+  }
+  inet_listener imaps {
+    port = $IMAPS_PORT
+    ssl = yes
+  }
+  $(hp imap_required "$IMAP_REQUIRED_PORT")
+}
+service pop3-login {
+  service_count = 0
+  process_limit = 4
+  client_limit = 2000
+  inet_listener pop3 {
+    port = $POP3_PORT
+  }
+  inet_listener pop3s {
+    port = $POP3S_PORT
+    ssl = yes
+  }
+  $(hp pop3_required "$POP3_REQUIRED_PORT")
+}
+service submission-login {
+  service_count = 0
+  process_limit = 4
+  client_limit = 2000
+  inet_listener submission {
+    port = $SUBMISSION_PORT
+  }
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = $LMTP_PORT
+  }
+}
+service imap-urlauth-login {
+  process_limit = 1
+}
+service anvil {
+  client_limit = 8000
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service auth {
+  client_limit = 8000
+  inet_listener {
+    address = 127.0.0.1
+    port = $AUTH_PORT
+  }
+}
+CONF
+exec /usr/sbin/dovecot -F -c "$D/dovecot.conf"

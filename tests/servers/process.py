@@ -1,0 +1,160 @@
+"""Start a recipe, wait until it greets, stop it with everything that it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .family import POLL, end_family
+from .ports import HOST, PortBlock, claim_ports, is_open
+from .recipes import HERE, INSTALL_ROOT, RECIPES, Recipe
+from .target import FTPTarget
+
+START_TIMEOUT = 30.0
+GREETING_TIMEOUT = 5.0
+
+
+class ServerError(RuntimeError):
+    """A server did not start, or did not stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealServer(FTPTarget):
+    """A recipe that runs.
+
+    ``log_file`` is the server's own log, ``output_file`` what it printed. ``command_log`` has the commands
+    that it was sent, if it can log them and was started with ``LOG_PROTOCOL="yes"``.
+    """
+
+    log_file: Path
+    command_log: Path | None
+    output_file: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def work_directory() -> Iterator[Path]:
+    """A directory for the files of servers, removed at the end.
+
+    Its path is short, because Unix sockets live in it; everybody may pass through it, because servers drop
+    root.
+    """
+    work = Path(tempfile.mkdtemp(prefix="nc-", dir="/tmp"))
+    work.chmod(0o755)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def running(name: str, work: Path, **knobs: str | int) -> Iterator[RealServer]:
+    """Run the recipe ``name`` with these knobs (see README.md).
+
+    Servers that share ``work`` share their certificate.
+    """
+    recipe = RECIPES[name]
+    settings = {knob: str(value) for knob, value in knobs.items()}
+    recipe.check_knobs(settings)
+    with claim_ports() as ports:
+        server = _start(recipe, work, ports, settings)
+        try:
+            _wait_until_ready(server)
+            yield server
+        finally:
+            _stop(server)
+
+
+def _start(recipe: Recipe, work: Path, ports: PortBlock, knobs: dict[str, str]) -> RealServer:
+    directory = work / recipe.directory.format(port=ports.control)
+    user = recipe.user.format(port=ports.control)
+    output_file = work / f"{directory.name}.out"
+    environment = {
+        **os.environ,
+        **knobs,
+        "ROOT": str(INSTALL_ROOT),
+        "WORK": str(work),
+        "PORT": str(ports.control),
+        "FTP_USER": user,
+        "PASV_MIN": str(ports.passive_min),
+        "PASV_MAX": str(ports.passive_max),
+    }
+    # Output goes to a file: a pipe that nobody drains blocks the server. A session of its own keeps a Ctrl-C
+    # in the terminal away from it, until its fixture stops it.
+    with output_file.open("wb") as output:
+        process = subprocess.Popen(
+            [HERE / recipe.script],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return RealServer(
+        name=recipe.name,
+        host=HOST,
+        port=ports.control,
+        user=user,
+        password=recipe.password,
+        tls_mode=knobs.get("MODE", recipe.default_mode),
+        ca_file=work / "cert" / "ca.pem",
+        root=directory / recipe.root.format(port=ports.control),
+        log_file=directory / recipe.log,
+        command_log=directory / recipe.command_log if recipe.command_log else None,
+        output_file=output_file,
+        process=process,
+    )
+
+
+def _wait_until_ready(server: RealServer) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not _greets(server):
+        if time.monotonic() > deadline:
+            raise ServerError(_report(server, f"did not greet within {START_TIMEOUT:.0f} s"))
+        try:
+            status = server.process.wait(POLL)
+        except subprocess.TimeoutExpired:
+            continue
+        raise ServerError(_report(server, f"exited with {status} before it greeted"))
+
+
+def _greets(server: RealServer) -> bool:
+    """Whether the server answers. Ends the session in order: an open one counts as a client."""
+    try:
+        with socket.create_connection((HOST, server.port), timeout=GREETING_TIMEOUT) as plain:
+            if server.tls_mode != "implicit":
+                return _greeting_and_goodbye(plain)
+            with server.ssl_context().wrap_socket(plain, server_hostname=HOST) as secure:
+                return _greeting_and_goodbye(secure)
+    except OSError:
+        return False
+
+
+def _greeting_and_goodbye(connection: socket.socket) -> bool:
+    greeting = connection.recv(4096)
+    connection.sendall(b"QUIT\r\n")
+    while connection.recv(4096):
+        pass
+    return greeting.startswith(b"220")
+
+
+def _stop(server: RealServer) -> None:
+    end_family(server.process)
+    if is_open(server.port):
+        raise ServerError(_report(server, f"was stopped, but port {server.port} is still open"))
+
+
+def _report(server: RealServer, problem: str) -> str:
+    lines = [f"{server.name} {problem}"]
+    for path in (server.output_file, server.log_file):
+        if path.exists():
+            lines += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-20:]]
+    return "\n".join(lines)
