@@ -159,6 +159,26 @@ def real_ftp(request: pytest.FixtureRequest) -> RealServer:
 # All servers
 
 
+@pytest.fixture
+def embedded_ftp(tmp_path: Path) -> Iterator[FTPTarget]:
+    from netclients.testing import FTPServer  # here, because coverage starts after the plug-ins are loaded
+
+    root = tmp_path / "ftp"
+    root.mkdir()
+    # In a thread of its own, so that tests on every event loop may use it.
+    with FTPServer(root, users={"alice": "alicepw"}, tls="explicit") as server:
+        yield FTPTarget(
+            name="embedded",
+            host=server.host,
+            port=server.port,
+            user="alice",
+            password="alicepw",
+            tls_mode="optional",
+            ca_file=Path(server.ca_file),
+            root=root,
+        )
+
+
 @pytest.fixture(params=["embedded", *sorted(RECIPES)])
 def ftp_server(request: pytest.FixtureRequest) -> FTPTarget:
     name = "embedded_ftp" if request.param == "embedded" else request.param

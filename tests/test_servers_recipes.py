@@ -70,14 +70,14 @@ def round_trip(client: ftplib.FTP, data: bytes = b"\x00\xff\r\n" * 50_000) -> No
     assert set(client.nlst()) - {".", ".."} == {"a.bin"}
 
 
-def test_round_trip_in_plain(real_ftp: RealServer) -> None:
-    with login(real_ftp) as client:
+def test_round_trip_in_plain(ftp_server: FTPTarget) -> None:
+    with login(ftp_server) as client:
         round_trip(client)
-    assert (real_ftp.root / "a.bin").stat().st_size == 200_000
+    assert (ftp_server.root / "a.bin").stat().st_size == 200_000
 
 
-def test_round_trip_with_auth_tls(real_ftp: RealServer) -> None:
-    with FTPS(context=real_ftp.ssl_context()).connect_to(real_ftp) as client:
+def test_round_trip_with_auth_tls(ftp_server: FTPTarget) -> None:
+    with FTPS(context=ftp_server.ssl_context()).connect_to(ftp_server) as client:
         round_trip(client)
 
 
@@ -173,8 +173,8 @@ def test_protocol_log(start_server: StartServer, name: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_every_backend_may_reach_the_servers(real_ftp: RealServer) -> None:
-    async with await anyio.connect_tcp(real_ftp.host, real_ftp.port) as stream:
+async def test_every_backend_may_reach_the_servers(ftp_server: FTPTarget) -> None:
+    async with await anyio.connect_tcp(ftp_server.host, ftp_server.port) as stream:
         assert (await stream.receive()).startswith(b"220")
 
 

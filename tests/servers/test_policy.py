@@ -1,4 +1,4 @@
-"""What happens to tests whose servers can't run: left out with one line, or, where they are required, an error."""
+"""Tests whose servers can't run are left out with one line; where servers are required, that is an error."""
 
 from __future__ import annotations
 
