@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
-import sys
+
+from ._sockets import reset_on_close
 
 READ_SIZE = 128 * 1024
 MAX_LINE = 64 * 1024
@@ -188,9 +188,7 @@ class Channel:
 
     def _reset_on_close(self) -> None:
         if not self.closed:
-            # A struct of two shorts on Windows, of two ints elsewhere.
-            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            reset_on_close(self._sock)
 
     def cut(self, reset: bool) -> None:
         """End both directions under whoever reads or writes: they see the end, and close."""

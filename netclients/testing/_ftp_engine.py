@@ -24,6 +24,7 @@ from ._channel import Channel, LineTooLongError
 from ._ftp_data import HangupError
 from ._ftp_session import Session
 from ._ftp_transfers import Transfers
+from ._sockets import accept_forever, listening_socket
 from .ftp_faults import Delay, Fault, Hangup, Reply, Stall
 
 logger = logging.getLogger("netclients.testing.ftp")
@@ -48,11 +49,9 @@ class Engine(Transfers):
 
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Listen, and return the address. Raises OSError."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.listener = socket.create_server((host, port), family=family, backlog=1024)
-        self.listener.setblocking(False)
+        self.listener = listening_socket(host, port)
         self.tasks: set[asyncio.Task[None]] = set()
-        self.accepting = asyncio.create_task(self._accept(self.listener))
+        self.accepting = asyncio.create_task(accept_forever(self.listener, self._accepted))
         bound_host, bound_port, *_ = self.listener.getsockname()
         return bound_host, bound_port
 
@@ -67,19 +66,10 @@ class Engine(Transfers):
         if self.listener is not None:
             self.listener.close()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
-                    raise
-                await asyncio.sleep(0.05)  # descriptors are short: others must finish first
-                continue
-            task = asyncio.create_task(self._serve(sock))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+    def _accepted(self, sock: socket.socket) -> None:
+        task = asyncio.create_task(self._serve(sock))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
         # Clients send ABOR as urgent data, of which the last byte would get lost otherwise.

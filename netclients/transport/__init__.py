@@ -1,1 +1,1 @@
-"""."""
+"""The only code that sees sockets, TLS and event loops."""

@@ -1,0 +1,105 @@
+"""The driver: one protocol object on one stream.
+
+::
+
+    caller → submit → protocol → data_to_send → stream        (flush)
+    caller ← ticket ← protocol ← receive_data ← stream        (poll, wait_for)
+
+Nothing runs in the background. Whoever waits for a ticket reads, and what arrives for other tickets is kept
+in them. The protocol decides what may be sent when; the engine moves bytes and keeps time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from netclients.errors import ConnectionLost
+from netclients.transport.dial import Dialer
+from netclients.transport.stream import ByteStream, Waitable, wait_any
+from netclients.wire.pipeline import Ticket
+
+__all__ = ["Engine", "SansIO"]
+
+C = TypeVar("C")
+E_co = TypeVar("E_co", covariant=True)
+S = TypeVar("S", bound=ByteStream)
+
+
+class SansIO(Protocol[C, E_co]):
+    """What every protocol's state machine can do, without I/O."""
+
+    def submit(self, command: C) -> Ticket[C]:
+        """Take a command; it is sent as soon as the protocol allows."""
+
+    def receive_data(self, data: memoryview) -> None:
+        """Consume bytes from the peer at once; keeps no reference to ``data``."""
+
+    def receive_eof(self) -> None:
+        """The peer has closed."""
+
+    def next_event(self) -> E_co | None:
+        """Return what has happened, oldest first; None when all is told."""
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes that are due for the peer, and forget them."""
+
+
+class Engine(Generic[C, E_co, S]):
+    """Moves bytes between a stream and a protocol object.
+
+    ``stream`` may be replaced, by its secured self. Received bytes pass through the dialer's scratch buffer.
+    """
+
+    __slots__ = ("_dialer", "closed_by_peer", "protocol", "stream")
+
+    def __init__(self, stream: S, protocol: SansIO[C, E_co], dialer: Dialer) -> None:
+        self.stream = stream
+        self.protocol = protocol
+        self.closed_by_peer = False
+        self._dialer = dialer
+
+    def poll(self) -> bool:
+        """Read what is there, without waiting; return whether anything was.
+
+        Raises:
+            ProtocolError: the peer sent nonsense.
+            ConnectionLost: the peer reset the connection.
+        """
+        if self.closed_by_peer:
+            return False
+        scratch = self._dialer.scratch
+        count = self.stream.try_recv_into(scratch)
+        if count is None:
+            return False
+        if count == 0:
+            self.closed_by_peer = True
+            self.protocol.receive_eof()
+        else:
+            with memoryview(scratch) as whole, whole[:count] as view:
+                self.protocol.receive_data(view)
+        return True
+
+    async def flush(self, timeout: float | None) -> None:
+        """Send what is due."""
+        if data := self.protocol.data_to_send():
+            await self.stream.send_all(data, timeout, "reply")
+
+    async def wait(
+        self, timeout: float | None, phase: str, *, read: Sequence[Waitable] = (), write: Sequence[Waitable] = ()
+    ) -> None:
+        """Wait until the peer has sent something, or one of the others may be read or written."""
+        readers = read if self.closed_by_peer else (self.stream, *read)
+        await wait_any(readers, write, timeout, phase)
+
+    async def receive(self, timeout: float | None, phase: str) -> None:
+        """Read once, waiting if need be.
+
+        Raises:
+            ConnectionLost: the peer has closed.
+            PhaseTimeout: nothing came; it carries ``phase``.
+        """
+        while not self.poll():
+            if self.closed_by_peer:
+                raise ConnectionLost(f"{self.stream.peer} closed the connection")
+            await self.wait(timeout, phase)

@@ -1,0 +1,224 @@
+"""The one error tree.
+
+::
+
+    NetClientError
+    ├── ConfigurationError          what you asked for makes no sense      (ValueError)
+    ├── UnsupportedError            the server lacks it
+    ├── LocalFileError              the local file can't be read or written (OSError)
+    ├── TransportError              the network                            (ConnectionError)
+    │   ├── ConnectError            no connection could be made
+    │   ├── TLSError                handshake or certificate
+    │   └── ConnectionLost          closed or reset in mid-session
+    ├── PhaseTimeout                a wait ended without an answer         (TimeoutError)
+    │   └── PoolTimeout             no connection became free
+    ├── ProtocolError               the peer sent nonsense, or too much
+    ├── TruncatedTransfer           bytes are missing
+    ├── ReplyError                  the server said no
+    │   ├── TransientReplyError     4xx: it may work later
+    │   │   └── TooManyConnections  the server's limit on connections
+    │   └── PermanentReplyError     5xx: it will not
+    │       ├── AuthenticationError
+    │       ├── RemoteFileNotFound                                         (FileNotFoundError)
+    │       ├── RemotePermissionDenied                                     (PermissionError)
+    │       └── RemoteIsADirectory                                         (IsADirectoryError)
+    └── OutcomeUnknown              a command was sent, its reply never came
+
+Every error can be pickled. None carries a secret: passwords never reach a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectError",
+    "ConnectionLost",
+    "LocalFileError",
+    "NetClientError",
+    "OutcomeUnknown",
+    "PermanentReplyError",
+    "PhaseTimeout",
+    "PoolTimeout",
+    "ProtocolError",
+    "RemoteFileNotFound",
+    "RemoteIsADirectory",
+    "RemotePermissionDenied",
+    "ReplyError",
+    "TLSError",
+    "TooManyConnections",
+    "TransientReplyError",
+    "TransportError",
+    "TruncatedTransfer",
+    "UnsupportedError",
+]
+
+_MAX_TEXT = 1000
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters and lone surrogates escaped, at most 1,000 characters.
+
+    What a server sent is shown to people only through this.
+    """
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT] + "…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _rebuild(cls: type[NetClientError], args: tuple[Any, ...], state: dict[str, Any]) -> NetClientError:
+    error: NetClientError = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class NetClientError(Exception):
+    """Root of everything that this library raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state, so that subclasses may take any arguments."""
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+    def __str__(self) -> str:
+        # OSError's own __str__ would look for an errno that these errors do not have.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class ConfigurationError(NetClientError, ValueError):
+    """The call or the configuration makes no sense; nothing was sent."""
+
+
+class UnsupportedError(NetClientError):
+    """The server lacks what the call needs."""
+
+
+class LocalFileError(NetClientError, OSError):
+    """A local file can't be opened, read or written (also: the disk is full).
+
+    ``errno`` and ``filename`` are those of the operating system's error.
+    """
+
+    def __init__(self, message: str, *, errno: int | None = None, filename: str | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+        self.filename = filename
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep errno and filename, which OSError stores outside the instance's dict."""
+        state = {**self.__dict__, "errno": self.errno, "filename": self.filename}
+        return _rebuild_local, (self.args, state)
+
+
+def _rebuild_local(args: tuple[Any, ...], state: dict[str, Any]) -> LocalFileError:
+    error = LocalFileError(*args, errno=state.pop("errno"), filename=state.pop("filename"))
+    error.__dict__.update(state)
+    return error
+
+
+class TransportError(NetClientError, ConnectionError):
+    """The network failed."""
+
+
+class ConnectError(TransportError):
+    """No connection could be made."""
+
+
+class TLSError(TransportError):
+    """The TLS handshake failed, or the certificate is not to be trusted."""
+
+
+class ConnectionLost(TransportError):
+    """The peer closed or reset the connection in mid-session."""
+
+
+class PhaseTimeout(NetClientError, TimeoutError):
+    """A wait ended without an answer.
+
+    ``phase`` names the field of :class:`~netclients.Timeouts` that ran out (``"connect"``,
+    ``"handshake"``, ``"reply"``, ``"stall"``, ``"complete"``, ``"pool"``); ``seconds`` is its value.
+    """
+
+    def __init__(self, phase: str, seconds: float | None, what: str = "") -> None:
+        waited = "" if seconds is None else f" after {seconds:g} s"
+        super().__init__(f"{phase} timeout{waited}{': ' if what else ''}{what}")
+        self.phase = phase
+        self.seconds = seconds
+
+
+class PoolTimeout(PhaseTimeout):
+    """No connection became free in time, or too many callers wait already."""
+
+
+class ProtocolError(NetClientError):
+    """The peer sent what the protocol does not allow, or more than the bounds allow."""
+
+
+class TruncatedTransfer(NetClientError):
+    """A transfer ended before all its bytes had come.
+
+    ``expected`` and ``received`` are sizes in bytes, None where not known.
+    """
+
+    def __init__(self, message: str, *, expected: int | None = None, received: int | None = None) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.received = received
+
+
+class ReplyError(NetClientError):
+    """The server answered with an error.
+
+    ``command`` is what was asked, secrets redacted; ``code`` the reply code, ``enhanced`` the
+    enhanced status code of RFC 3463 (None in protocols without), ``text`` the reply's text.
+    """
+
+    def __init__(self, command: str, code: int, text: str, *, enhanced: str | None = None) -> None:
+        super().__init__(f"{printable(command)}: {code} {printable(text)}")
+        self.command = command
+        self.code = code
+        self.text = text
+        self.enhanced = enhanced
+
+
+class TransientReplyError(ReplyError):
+    """The server refused for now (4xx)."""
+
+
+class TooManyConnections(TransientReplyError):
+    """The server allows no further connection at the moment."""
+
+
+class PermanentReplyError(ReplyError):
+    """The server refused for good (5xx)."""
+
+
+class AuthenticationError(PermanentReplyError):
+    """The credentials were refused. Never retried."""
+
+
+class RemoteFileNotFound(PermanentReplyError, FileNotFoundError):
+    """The server has no file or directory of that name."""
+
+
+class RemotePermissionDenied(PermanentReplyError, PermissionError):
+    """The name exists, but the server does not allow the operation."""
+
+
+class RemoteIsADirectory(PermanentReplyError, IsADirectoryError):
+    """The name belongs to a directory where a file was meant."""
+
+
+class OutcomeUnknown(NetClientError):
+    """A command that changes something was sent, but whether it took effect could not be found out.
+
+    ``command`` is what was sent.
+    """
+
+    def __init__(self, command: str, reason: str = "") -> None:
+        super().__init__(f"{printable(command)}: outcome unknown{': ' if reason else ''}{reason}")
+        self.command = command

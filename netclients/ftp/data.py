@@ -1,0 +1,301 @@
+"""Data connections: how one is made, and one transfer over it.
+
+::
+
+    passive   EPSV (or PASV) → connect → command → 1xx → [TLS] → bytes → end → final reply
+    active    listen → EPRT (or PORT) → command → accept → [TLS] → bytes → end → final reply
+
+While a task waits for data it waits for the control connection too: a server that refuses there is heard at
+once. The TLS handshake comes after the command, as RFC 4217 section 7 draws it: servers hang otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from netclients.errors import ConnectError, NetClientError, PhaseTimeout, TLSError
+from netclients.ftp.commands import Command, command
+from netclients.ftp.replies import parse_passive
+from netclients.transport.dial import Listener
+from netclients.transport.stream import Buffer, SocketStream
+from netclients.transport.tls import TLSStream
+from netclients.wire import arguments
+
+if TYPE_CHECKING:
+    from netclients.ftp.connection import FTPConnection
+    from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
+
+__all__ = ["Transfer", "open_transfer"]
+
+_FAREWELL = 5.0  # seconds for the peer's close alert; longer only helps servers that have none
+
+
+async def open_transfer(
+    connection: FTPConnection,
+    verb: Command,
+    *,
+    offset: int = 0,
+    facts: tuple[Command, ...] = (),
+    prepare_next: bool = False,
+) -> Transfer:
+    """Send a command that moves data and make its data connection.
+
+    ``facts`` are commands whose replies describe the same file; they ride along. ``offset`` is sent by REST.
+    With ``prepare_next``, the next transfer's EPSV is asked for behind this one where the server allows it.
+    """
+    channel = _Active(connection) if connection.settings.active else _Passive(connection)
+    try:
+        riding = [connection.submit(fact) for fact in facts]
+        await channel.prepare()
+        if offset:
+            await connection.expect(command("REST", arguments.number(offset)))
+        ticket = connection.submit(verb)
+        transfer = Transfer(connection, ticket, riding)
+        if prepare_next and connection.protocol.pipelining_behind_transfers and not connection.settings.active:
+            transfer.prepared = connection.submit(command("EPSV"))
+        await connection.flush()
+        await channel.attach(transfer)
+    except BaseException:
+        channel.abort()
+        raise
+    return transfer
+
+
+class _Passive:
+    """The server listens, the client connects: to the control connection's peer, whatever a 227 says."""
+
+    def __init__(self, connection: FTPConnection) -> None:
+        self._connection = connection
+        self._stream: SocketStream | None = None
+
+    async def prepare(self) -> None:
+        prepared = self._connection.take_prepared_port()
+        if prepared is not None and await self._reach(prepared):
+            return
+        learned = self._connection.settings.learned
+        if learned.extended_passive:
+            port = await self._ask("EPSV")
+            if port is not None and await self._reach(port):
+                return
+        port = await self._ask("PASV")
+        assert port is not None
+        self._stream = await self._connect(port)
+        # EPSV refused, or accepted but unreachable (FluentFTP#187, git-ftp#56): not asked again.
+        learned.extended_passive = False
+
+    async def _reach(self, port: int) -> bool:
+        try:
+            self._stream = await self._connect(port)
+        except (ConnectError, PhaseTimeout):
+            return False
+        return True
+
+    async def _ask(self, verb: str) -> int | None:
+        reply = await self._connection.reply_to(command(verb))
+        if reply.kind == 2:
+            # The host of a 227 is ignored: it could send the client anywhere (bpo-43285).
+            return parse_passive(reply.code, reply.text).port
+        if reply.kind == 5 and verb == "EPSV":
+            return None
+        raise self._connection.error(verb, reply)
+
+    async def _connect(self, port: int) -> SocketStream:
+        connection = self._connection
+        settings = connection.settings
+        host = settings.endpoint.host if settings.dialer.proxied else connection.stream.peer
+        return await settings.dialer.connect(host, port, settings.timeouts.connect, keepalive=False)
+
+    async def attach(self, transfer: Transfer) -> None:
+        assert self._stream is not None
+        transfer.stream = self._stream
+        self._stream = None
+
+    def abort(self) -> None:
+        if self._stream is not None:
+            self._stream.abort()
+
+
+class _Active:
+    """The client listens, the server connects; others who come are turned away."""
+
+    def __init__(self, connection: FTPConnection) -> None:
+        self._connection = connection
+        self._listener: Listener | None = None
+
+    async def prepare(self) -> None:
+        connection = self._connection
+        address = connection.local_address
+        self._listener = Listener(address)
+        port = self._listener.port
+        protocol = b"2" if ":" in address else b"1"
+        reply = await connection.reply_to(
+            command("EPRT", b"|%s|%s|%d|" % (protocol, address.encode("ascii"), port))
+        )
+        if reply.kind == 5 and protocol == b"1":
+            numbers = f"{address.replace('.', ',')},{port >> 8},{port & 255}"
+            reply = await connection.reply_to(command("PORT", numbers.encode("ascii")))
+        if reply.kind != 2:
+            raise connection.error("PORT", reply)
+
+    async def attach(self, transfer: Transfer) -> None:
+        assert self._listener is not None
+        connection = self._connection
+        try:
+            while (stream := self._listener.try_accept(connection.stream.peer)) is None:
+                transfer.check()
+                await connection.watch(connection.settings.timeouts.connect, "connect", read=self._listener)
+            transfer.stream = stream
+        finally:
+            self._listener.close()
+
+    def abort(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+
+@dataclass(slots=True)
+class Transfer:
+    """One transfer under way. Whoever holds it calls :meth:`finish` or :meth:`abort` in the end."""
+
+    connection: FTPConnection
+    ticket: Ticket[Command]
+    facts: list[Ticket[Command]]
+    prepared: Ticket[Command] | None = None
+    stream: SocketStream | TLSStream | None = None
+    received: int = 0
+    sent: int = 0
+    closed_cleanly: bool | None = field(default=None)
+
+    async def start(self) -> None:
+        """Wait for the server's word that the transfer begins; shake hands for TLS.
+
+        Raises:
+            ReplyError: the server refused.
+        """
+        connection = self.connection
+        timeouts = connection.settings.timeouts
+        while not self.ticket.started:
+            await connection.receive(timeouts.reply, "reply")
+        self.check()
+        if connection.private_data and isinstance(self.stream, SocketStream):
+            await self._secure(self.stream, timeouts.handshake)
+
+    async def _secure(self, stream: SocketStream, timeout: float | None) -> None:
+        connection = self.connection
+        self.stream = secured = connection.secure_data(stream)
+        try:
+            while not secured.try_handshake():
+                await connection.watch(timeout, "handshake", read=secured, write=secured if secured.unsent else None)
+                self.check()
+        except TLSError:
+            # The reply tells more than the broken handshake: 522 session reuse required, 425 not built.
+            await self._reply_instead(timeout)
+            raise
+
+    async def _reply_instead(self, timeout: float | None) -> None:
+        try:
+            while self.ticket.reply is None:
+                await self.connection.receive(timeout, "reply")
+        except NetClientError:
+            return  # no reply either: the handshake's error stands
+        self.check()
+
+    def check(self) -> None:
+        """Raise the server's refusal, if one has come."""
+        reply = self.ticket.reply
+        if reply is not None and reply.kind >= 4:
+            raise self.connection.error(str(self.ticket.command), reply)
+
+    async def wait_to_receive(self) -> None:
+        """Wait for data, or for what the server says meanwhile."""
+        await self._watch(write=False)
+
+    async def wait_to_send(self) -> None:
+        """Wait until more can be sent, or for what the server says meanwhile."""
+        await self._watch(write=True)
+
+    async def _watch(self, *, write: bool) -> None:
+        connection = self.connection
+        stream = self.stream
+        await connection.watch(
+            connection.settings.timeouts.stall, "stall", read=None if write else stream, write=stream if write else None
+        )
+        self.check()
+
+    async def receive_into(self, buffer: bytearray | memoryview) -> int:
+        """Fill ``buffer`` with what comes next; return the number of bytes, 0 at the end."""
+        assert self.stream is not None
+        while (count := self.stream.try_recv_into(buffer)) is None:
+            await self.wait_to_receive()
+        self.received += count
+        return count
+
+    async def send(self, data: Buffer) -> None:
+        """Send all of ``data``."""
+        assert self.stream is not None
+        with memoryview(data) as view:
+            done = 0
+            while done < len(view):
+                count = self.stream.try_send(view[done:])
+                done += count
+                if not count:
+                    await self.wait_to_send()
+        self.sent += len(data)
+
+    async def finish(self, *, sending: bool) -> Reply:
+        """End the transfer after its last byte; return the final reply.
+
+        Raises:
+            ReplyError: the server says that the transfer failed.
+            ConnectionLost: the control connection ended without a word.
+        """
+        stream = self.stream
+        assert stream is not None
+        connection = self.connection
+        complete = connection.settings.timeouts.complete
+        try:
+            if isinstance(stream, TLSStream):
+                await self._exchange_alerts(stream, sending)
+                self.closed_cleanly = stream.closed_cleanly
+            elif sending:
+                stream.send_eof()
+            if not sending:
+                stream.abort()
+            await connection.settle(self.ticket, complete, "complete")
+            for ticket in self.facts:
+                await connection.settle(ticket, complete, "complete")
+            if self.prepared is not None:
+                await connection.settle(self.prepared, complete, "complete")
+                connection.keep_prepared(self.prepared)
+        finally:
+            self.abort()
+        self.check()
+        reply = self.ticket.reply
+        assert reply is not None
+        return reply
+
+    async def _exchange_alerts(self, stream: TLSStream, sending: bool) -> None:
+        # A download has been read to its end, so one try says all; an upload's server may still have to read.
+        closed = stream.try_close()
+        if not sending:
+            return
+        half_closed = False
+        while not closed and self.ticket.reply is None:
+            if not half_closed and not stream.unsent:
+                stream.send_eof()
+                half_closed = True
+            try:
+                write = stream if stream.unsent else None
+                await self.connection.watch(_FAREWELL, "handshake", read=stream, write=write)
+            except PhaseTimeout:
+                return
+            closed = stream.try_close()
+
+    def abort(self) -> None:
+        """Close the data connection at once."""
+        if self.stream is not None:
+            self.stream.abort()
+            moved, self.stream = (self.received, self.sent), None
+            self.connection.settings.trace.moved(self.connection.number, *moved)

@@ -1,0 +1,197 @@
+"""Commands and replies on one control connection; what every method of ``FTPConnection`` stands on.
+
+::
+
+    submit → protocol → flush → stream …… stream → receive → protocol → ticket.reply
+
+A ticket may be settled long after others were submitted; whoever waits reads for all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from netclients.engine import Engine
+from netclients.errors import ConnectionLost, NetClientError
+from netclients.ftp.protocol import Completed, FTPProtocol, Preliminary, Sent, State
+from netclients.ftp.refusals import reply_error
+from netclients.ftp.replies import parse_passive
+from netclients.pool import Pooled
+from netclients.transport.tls import TLSStream
+
+if TYPE_CHECKING:
+    from netclients.ftp.commands import Command
+    from netclients.ftp.protocol import Event
+    from netclients.ftp.settings import Settings
+    from netclients.transport.stream import SocketStream, Waitable
+    from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
+
+__all__ = ["Dialogue"]
+
+_numbers = itertools.count(1)
+
+
+class Dialogue(Pooled):
+    """One control connection. Not for several tasks at once."""
+
+    def __init__(self, settings: Settings, stream: SocketStream) -> None:
+        self.settings = settings
+        self.number = next(_numbers)
+        self.protocol = FTPProtocol(settings.bounds, settings.encoding)
+        self._engine: Engine[Command, Event, SocketStream | TLSStream] = Engine(stream, self.protocol, settings.dialer)
+        self._told = settings.trace.dialogue
+        self._marked = False
+        self._closed = False
+        self._prepared_port: int | None = None
+
+    @property
+    def stream(self) -> SocketStream | TLSStream:
+        """The control connection's bytes."""
+        return self._engine.stream
+
+    # Commands and replies
+
+    def submit(self, sent: Command) -> Ticket[Command]:
+        """Queue a command; :meth:`flush` and :meth:`settle` send it as soon as it may go.
+
+        Raises:
+            ConnectionLost: the connection has ended.
+        """
+        if self._closed or self.protocol.state in (State.CLOSING, State.CLOSED):
+            raise ConnectionLost("the connection is closed")
+        if sent.traits.marks:
+            self._marked = True
+        return self.protocol.submit(sent)
+
+    async def flush(self) -> None:
+        """Send what may be sent."""
+        await self._engine.flush(self.settings.timeouts.reply)
+
+    async def receive(self, timeout: float | None, phase: str) -> None:
+        """Read once; wait for at most ``timeout`` seconds."""
+        await self._engine.receive(timeout, phase)
+        self._note_events()
+
+    async def settle(self, ticket: Ticket[Command], timeout: float | None, phase: str) -> None:
+        """Send what is due and read until ``ticket`` has its final reply."""
+        await self.flush()
+        while ticket.reply is None:
+            if self.protocol.state is State.CLOSING:
+                raise ConnectionLost("the server closed the session (421)")
+            await self.receive(timeout, phase)
+            await self.flush()
+
+    async def reply_to(self, sent: Command) -> Reply:
+        """Send ``sent`` and return its final reply, whatever its code."""
+        ticket = self.submit(sent)
+        await self.settle(ticket, self.settings.timeouts.reply, "reply")
+        assert ticket.reply is not None
+        return ticket.reply
+
+    async def expect(self, sent: Command) -> Reply:
+        """Send ``sent`` and return its final reply if it is 2xx or 3xx.
+
+        Raises:
+            ReplyError: it is not.
+        """
+        reply = await self.reply_to(sent)
+        if reply.kind > 3:
+            raise self.error(str(sent), reply)
+        return reply
+
+    async def watch(
+        self, timeout: float | None, phase: str, *, read: Waitable | None = None, write: Waitable | None = None
+    ) -> None:
+        """Wait for another stream and this connection at once; read the latter if it has something."""
+        await self._engine.wait(
+            timeout, phase, read=() if read is None else (read,), write=() if write is None else (write,)
+        )
+        self.look()
+
+    def look(self) -> None:
+        """Read what the server has said, without waiting."""
+        while self._engine.poll():
+            self._note_events()
+
+    def _note_events(self) -> None:
+        while (event := self.protocol.next_event()) is not None:
+            if self._told:
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        trace = self.settings.trace
+        match event:
+            case Sent(ticket=ticket):
+                trace.command(self.number, str(ticket.command))
+            case Preliminary(reply=reply) | Completed(reply=reply):
+                trace.reply(self.number, reply)
+
+    def error(self, sent: str, reply: Reply) -> NetClientError:
+        """Return the error that ``reply`` to the command ``sent`` stands for."""
+        return reply_error(sent, reply, logged_in=self.settings.learned.logged_in)
+
+    # TLS
+
+    async def secure(self) -> None:
+        """Put the control connection under TLS, now.
+
+        Raises:
+            ProtocolError: the server sent something in clear that would count as secure.
+        """
+        self.protocol.forbid_leftovers()
+        settings = self.settings
+        stream = self._engine.stream
+        assert not isinstance(stream, TLSStream)
+        self._engine.stream = await settings.dialer.start_tls(
+            stream, settings.endpoint.host, settings.timeouts.handshake
+        )
+
+    def secure_data(self, stream: SocketStream) -> TLSStream:
+        """Prepare TLS for a data connection: the control connection's host and its session (RFC 4217 section 10)."""
+        control = self._engine.stream
+        session = control.session if isinstance(control, TLSStream) else None
+        return self.settings.dialer.secure(stream, self.settings.endpoint.host, session=session)
+
+    # A data port that was asked for ahead of its transfer
+
+    def take_prepared_port(self) -> int | None:
+        """Return the port, once."""
+        port, self._prepared_port = self._prepared_port, None
+        return port
+
+    def keep_prepared(self, ticket: Ticket[Command]) -> None:
+        """Remember the port that an EPSV behind a transfer was answered with, if it was."""
+        reply = ticket.reply
+        if reply is not None and reply.kind == 2:
+            self._prepared_port = parse_passive(reply.code, reply.text).port
+
+    # The pool's side
+
+    @property
+    def clean(self) -> bool:
+        """See :attr:`~netclients.pool.Pooled.clean`. Looks for what the server may have said since."""
+        if self._closed or self._marked:
+            return False
+        try:
+            self.look()
+        except NetClientError:
+            return False
+        return self.protocol.idle and not self._engine.closed_by_peer
+
+    def close(self, reason: str) -> None:
+        """Say QUIT if that can be said without waiting, and close."""
+        if not self._closed and self.protocol.idle:
+            try:
+                self.stream.try_send(b"QUIT\r\n")
+            except NetClientError:
+                reason += " (the server was gone)"
+        self.abort(reason)
+
+    def abort(self, reason: str) -> None:
+        """Close at once."""
+        if not self._closed:
+            self._closed = True
+            self.stream.abort()
+            self.settings.trace.closed(self.number, reason)

@@ -1,0 +1,94 @@
+"""Listings and other text transfers as streams: data connection → lines → items."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from netclients.errors import TruncatedTransfer
+from netclients.streams import Producer
+from netclients.wire.lines import LineBuffer
+
+if TYPE_CHECKING:
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.data import Transfer
+
+__all__ = ["LineProducer"]
+
+T = TypeVar("T")
+
+Opener = Callable[[], Awaitable["Transfer"]]
+Parser = Callable[[bytes], T | None]
+
+
+class LineProducer(Producer[T], Generic[T]):
+    """Turns the lines of one transfer into items; a line for which ``parse`` returns None is skipped.
+
+    ``opener`` starts the transfer when the first item is asked for; ``done`` is called with its connection once
+    it has ended, in whichever way.
+    """
+
+    def __init__(
+        self, opener: Opener, parse: Parser[T], done: Callable[[FTPConnection], None] | None = None
+    ) -> None:
+        self._opener = opener
+        self._parse = parse
+        self._done = done
+        self._transfer: Transfer | None = None
+        self._lines: LineBuffer | None = None
+        self._ready: deque[T] = deque()
+
+    async def next(self) -> T:
+        """See :meth:`~netclients.streams.Producer.next`."""
+        while not self._ready:
+            if self._lines is None:
+                self._transfer = transfer = await self._opener()
+                self._lines = LineBuffer(transfer.connection.settings.bounds.line)
+            if self._transfer is None or not await self._read(self._transfer, self._lines):
+                raise StopAsyncIteration
+        return self._ready.popleft()
+
+    async def _read(self, transfer: Transfer, lines: LineBuffer) -> bool:
+        """Take in what comes next; return False when all has come and the server has said so."""
+        stream = transfer.stream
+        assert stream is not None
+        scratch = transfer.connection.settings.dialer.scratch
+        count = stream.try_recv_into(scratch)
+        if count is None:
+            await transfer.wait_to_receive()
+            return True
+        if count == 0:
+            await self._finish(transfer, lines)
+            return False
+        transfer.received += count
+        with memoryview(scratch) as whole, whole[:count] as view:
+            for line in lines.feed(view):
+                item = self._parse(line)
+                if item is not None:
+                    self._ready.append(item)
+        return True
+
+    async def _finish(self, transfer: Transfer, lines: LineBuffer) -> None:
+        await transfer.finish(sending=False)
+        if len(lines):
+            raise TruncatedTransfer("the listing ends in the middle of a line", received=transfer.received)
+        self._let_go(transfer)
+
+    async def aclose(self) -> None:
+        """See :meth:`~netclients.streams.Producer.aclose`."""
+        self.abort()
+
+    def abort(self) -> None:
+        """See :meth:`~netclients.streams.Producer.abort`: what was not read makes the connection useless."""
+        if self._transfer is not None:
+            self._transfer.abort()
+            self._transfer.connection.abort("a listing was left early")
+            self._let_go(self._transfer)
+
+    def _let_go(self, transfer: Transfer) -> None:
+        self._transfer = None
+        if self._done is not None:
+            self._done(transfer.connection)
+
+

@@ -1,0 +1,108 @@
+"""Repetition: which errors are worth another attempt, how many, and after how long.
+
+Whether an operation may be repeated at all is known to its client; this file only keeps the count and the
+time. The first attempt costs nothing here: the schedule is made when something has failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+
+from netclients.errors import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLost,
+    PhaseTimeout,
+    PoolTimeout,
+    TransientReplyError,
+    TruncatedTransfer,
+)
+from netclients.events import Trace
+
+__all__ = ["RetryPolicy", "Schedule", "is_temporary", "retrying"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often to try, and how long to pause (seconds).
+
+    ``attempts`` counts the first one. No attempt starts later than ``total`` seconds after the first.
+    Pauses grow from ``initial`` to ``maximum``, with jitter.
+    """
+
+    attempts: int = 4
+    total: float = 120
+    initial: float = 0.5
+    maximum: float = 30
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError(f"RetryPolicy.attempts={self.attempts!r} must be at least 1")
+        if min(self.total, self.initial, self.maximum) < 0:
+            raise ConfigurationError("RetryPolicy: times must not be negative")
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later."""
+    if isinstance(error, PoolTimeout):
+        return False
+    return isinstance(
+        error, (ConnectError, ConnectionLost, PhaseTimeout, TransientReplyError, TruncatedTransfer)
+    )
+
+
+class Schedule:
+    """The attempts of one operation."""
+
+    def __init__(self, policy: RetryPolicy, operation: str, trace: Trace) -> None:
+        self._policy = policy
+        self._operation = operation
+        self._trace = trace
+        self._started = time.monotonic()
+        self.attempt = 1
+
+    async def pause(self, error: Exception, *, repeatable: bool = True) -> None:
+        """Wait until the next attempt is due, or raise ``error`` if there is none."""
+        delay = self._delay() if repeatable and is_temporary(error) else None
+        if delay is None:
+            raise error
+        self._trace.retry(self._operation, self.attempt, delay, error)
+        await anyio.sleep(delay)
+        self.attempt += 1
+
+    def _delay(self) -> float | None:
+        policy = self._policy
+        if self.attempt >= policy.attempts:
+            return None
+        # Imported when something has failed: most operations never need it.
+        import tenacity
+
+        state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+        state.attempt_number = self.attempt
+        wait = tenacity.wait_exponential_jitter(initial=policy.initial, max=policy.maximum, jitter=policy.initial)
+        delay = min(wait(state), policy.maximum)
+        elapsed = time.monotonic() - self._started
+        return delay if elapsed + delay <= policy.total else None
+
+    def progressed(self) -> None:
+        """The attempt that failed moved data: what follows is a first attempt again, within the total time."""
+        self.attempt = 1
+
+
+async def retrying(
+    policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]
+) -> T:
+    """Run ``call`` until it succeeds, its error is not temporary, or the policy is used up."""
+    schedule = Schedule(policy, operation, trace)
+    while True:
+        try:
+            return await call()
+        except Exception as error:  # noqa: BLE001 - pause() raises what is not temporary
+            await schedule.pause(error)

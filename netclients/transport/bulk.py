@@ -1,0 +1,208 @@
+"""Bulk data: between a stream and a sink, a file or a source, in bounded memory and without starving the loop.
+
+``idle`` is the caller's way to wait: it returns when the stream may be tried again, and raises what ends the
+transfer (a stall, a refusal on another connection). Received data passes through one buffer: the client's
+shared scratch buffer as long as it is consumed before the next ``await``, a private one otherwise.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, BinaryIO
+
+import anyio
+
+from netclients.errors import ConfigurationError, LocalFileError
+from netclients.transport.readiness import checkpoint
+
+if TYPE_CHECKING:
+    from netclients.transport.dial import Dialer
+    from netclients.transport.stream import Buffer, ByteStream
+
+__all__ = ["Meter", "RateLimit", "Sink", "Source", "chunks_of", "receive_to_sink", "send_chunks"]
+
+Idle = Callable[[], Awaitable[None]]
+Sink = Callable[[memoryview], object]
+"""Takes a read-only view that is released when the call (or the awaitable that it returns) is over."""
+Source = Iterable[bytes] | AsyncIterable[bytes]
+
+_TURN_BYTES = 4 * 1024 * 1024
+_TURN_SECONDS = 0.005
+_CHUNK = 256 * 1024
+
+
+class RateLimit:
+    """At most ``rate`` bytes a second, over all transfers that share it."""
+
+    def __init__(self, rate: float) -> None:
+        if not rate > 0:
+            raise ConfigurationError(f"limit_rate={rate!r} must be positive")
+        self._rate = rate
+        self._due = 0.0
+
+    @property
+    def step(self) -> int:
+        """How many bytes to move at a time so that the rate holds over a tenth of a second."""
+        return max(1, min(_CHUNK, int(self._rate / 10)))
+
+    def debt(self, count: int) -> float:
+        """Count ``count`` bytes; return how many seconds to pause for them."""
+        now = time.monotonic()
+        self._due = max(self._due, now) + count / self._rate
+        return self._due - now
+
+
+class Meter:
+    """Counts one transfer's bytes, keeps its rate, and gives other tasks their turn.
+
+    ``report`` is called with the total after every step.
+    """
+
+    __slots__ = ("_limits", "_report", "_turn_bytes", "_turn_started", "total")
+
+    def __init__(
+        self, limits: Iterable[RateLimit | None] = (), report: Callable[[int], object] | None = None
+    ) -> None:
+        self._limits = [limit for limit in limits if limit is not None]
+        self._report = report
+        self._turn_bytes = 0
+        self._turn_started = time.monotonic()
+        self.total = 0
+
+    @property
+    def step(self) -> int | None:
+        """How many bytes to move at a time at the most; None: no limit."""
+        return min((limit.step for limit in self._limits), default=None)
+
+    def waited(self) -> None:
+        """The transfer has just waited: other tasks have had their turn."""
+        self._turn_bytes = 0
+        self._turn_started = time.monotonic()
+
+    async def count(self, moved: int) -> None:
+        """Count bytes that have been moved; pause if it is others' turn or the rate says so."""
+        self.total += moved
+        self._turn_bytes += moved
+        if self._report is not None:
+            self._report(self.total)
+        if self._limits:
+            pause = max(limit.debt(moved) for limit in self._limits)
+            if pause > 0:
+                await anyio.sleep(pause)
+                self.waited()
+                return
+        if self._turn_bytes >= _TURN_BYTES or time.monotonic() - self._turn_started > _TURN_SECONDS:
+            await checkpoint()
+            self.waited()
+
+
+# Receiving
+
+
+async def receive_to_sink(stream: ByteStream, sink: Sink, idle: Idle, meter: Meter, dialer: Dialer) -> None:
+    """Pass everything up to the stream's end to ``sink``."""
+    buffer, private = dialer.scratch, False
+    while True:
+        limit = meter.step
+        with memoryview(buffer) as whole, whole[:limit] as room:
+            count = stream.try_recv_into(room)
+        if count is None:
+            await idle()
+            meter.waited()
+            if not private:
+                buffer = dialer.scratch
+            continue
+        if count == 0:
+            return
+        view = memoryview(buffer).toreadonly()[:count]
+        try:
+            result = sink(view)
+            if inspect.isawaitable(result):
+                if not private:
+                    dialer.replace_scratch()
+                    private = True
+                await result
+        finally:
+            kept = _is_kept(view, buffer)
+            if kept and not private:
+                dialer.replace_scratch()
+        if kept:
+            buffer = bytearray(len(buffer)) if private else dialer.scratch
+        await meter.count(count)
+        if not private:
+            buffer = dialer.scratch
+
+
+def _is_kept(view: memoryview, buffer: bytearray) -> bool:
+    """Release ``view``; return whether something still refers to the memory, which must then never change."""
+    try:
+        view.release()
+        # A bytearray refuses to change its size while anything is exported, slices of the view included.
+        buffer.append(0)
+        buffer.pop()
+    except BufferError:
+        return True
+    return False
+
+
+# Sending
+
+
+async def send_chunks(stream: ByteStream, chunks: AsyncIterator[Buffer], idle: Idle, meter: Meter) -> None:
+    """Send everything that ``chunks`` yields."""
+    async for chunk in chunks:
+        with memoryview(chunk) as whole, whole.cast("B") as view:
+            sent = 0
+            while sent < len(view):
+                limit = meter.step
+                end = len(view) if limit is None else min(len(view), sent + limit)
+                count = stream.try_send(view[sent:end])
+                if count:
+                    sent += count
+                    await meter.count(count)
+                else:
+                    await idle()
+                    meter.waited()
+    stream.try_flush()
+    while stream.unsent:
+        await idle()
+        stream.try_flush()
+
+
+async def chunks_of(source: Buffer | BinaryIO | Source) -> AsyncIterator[Buffer]:
+    """Yield the pieces of anything that can be uploaded. Files are read outside the event loop.
+
+    Raises:
+        LocalFileError: the file can't be read.
+        ConfigurationError: the source yields something other than bytes.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        yield source
+    elif hasattr(source, "read"):
+        async for chunk in _file_chunks(source):
+            yield chunk
+    elif hasattr(source, "__aiter__"):
+        async for piece in source:
+            yield _bytes_like(piece)
+    else:
+        for piece in source:
+            yield _bytes_like(piece)
+
+
+async def _file_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            chunk = await anyio.to_thread.run_sync(file.read, 2 * _CHUNK)
+        except OSError as error:
+            raise LocalFileError(f"can't read: {error}", errno=error.errno) from error
+        if not chunk:
+            return
+        yield _bytes_like(chunk)
+
+
+def _bytes_like(piece: object) -> Buffer:
+    if not isinstance(piece, (bytes, bytearray, memoryview)):
+        raise ConfigurationError(f"the upload source yielded {type(piece).__name__}, not bytes")
+    return piece

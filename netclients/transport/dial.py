@@ -1,0 +1,278 @@
+"""Making connections: names to addresses, addresses to sockets, sockets to TLS.
+
+A :class:`Dialer` belongs to one client and knows how that client wants to be connected: through which proxy,
+with which TLS settings. One address is dialled directly; several race (Happy Eyeballs, RFC 8305).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from netclients.errors import ConfigurationError, ConnectError, NetClientError, PhaseTimeout, UnsupportedError
+from netclients.transport.readiness import running_asyncio_loop, wait_for_sockets
+from netclients.transport.stream import SocketStream
+from netclients.transport.tls import TLSStream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+__all__ = ["Dialer", "Listener"]
+
+_AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+_STAGGER = 0.25  # seconds between attempts, RFC 8305 section 5
+_SCRATCH = 256 * 1024
+
+
+class Dialer:
+    """How one client connects.
+
+    ``context`` is used for every TLS connection, made by ``ssl.create_default_context()`` when first needed.
+    ``proxy`` is a URL (``socks5://user:pw@host:1080``, ``http://host:3128``), for which the extra ``proxy``
+    must be installed. ``scratch`` is a buffer for use within one call.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+        self._context = context
+        self._proxy = proxy
+        self._scratch: bytearray | None = None
+        self._records: bytearray | None = None
+        if proxy is not None:
+            _check_proxy(proxy)
+
+    @property
+    def proxied(self) -> bool:
+        """Whether connections go through a proxy, so that the peer's address is not known here."""
+        return self._proxy is not None
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The TLS settings: verified certificates and host names, TLS 1.2 at least."""
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        return self._context
+
+    @property
+    def scratch(self) -> bytearray:
+        """256 KiB for data that is consumed before the next ``await``."""
+        if self._scratch is None:
+            self._scratch = bytearray(_SCRATCH)
+        return self._scratch
+
+    def replace_scratch(self) -> None:
+        """Leave the present scratch buffer to whoever holds on to it."""
+        self._scratch = None
+
+    async def connect(self, host: str, port: int, timeout: float | None, *, keepalive: bool = True) -> SocketStream:
+        """Connect to ``host``, a name or an address.
+
+        ``keepalive`` asks the kernel to keep middleboxes from forgetting an idle connection.
+
+        Raises:
+            ConnectError: no address answered.
+            PhaseTimeout: phase ``connect``, for all addresses together.
+        """
+        if self._proxy is not None:
+            sock = await _limited(lambda: self._connect_by_proxy(host, port), timeout, f"{host}:{port}")
+            peer = host
+        elif (family := _literal_family(host)) is not None:
+            sock = await connect_address(family, (host, port), timeout)
+            peer = host
+        else:
+            sock = await _limited(lambda: _connect_by_name(host, port), timeout, f"{host}:{port}")
+            peer = sock.getpeername()[0]
+        _tune(sock, keepalive=keepalive)
+        return SocketStream(sock, peer)
+
+    async def start_tls(
+        self, stream: SocketStream, host: str, timeout: float | None, *, session: ssl.SSLSession | None = None
+    ) -> TLSStream:
+        """Secure ``stream``; the certificate must be ``host``'s. The stream is closed if that fails."""
+        try:
+            secured = self.secure(stream, host, session=session)
+            await secured.handshake(timeout)
+        except BaseException:
+            stream.abort()
+            raise
+        return secured
+
+    def secure(self, stream: SocketStream, host: str, *, session: ssl.SSLSession | None = None) -> TLSStream:
+        """Wrap ``stream`` for TLS without shaking hands yet."""
+        if self._records is None:
+            self._records = bytearray(_SCRATCH)
+        return TLSStream(stream, self.context, host, self._records, session)
+
+    async def _connect_by_proxy(self, host: str, port: int) -> socket.socket:
+        import python_socks
+
+        try:
+            if running_asyncio_loop() is not None:
+                from python_socks.async_.asyncio import Proxy as AsyncioProxy
+
+                proxy = AsyncioProxy.from_url(self._proxy or "")
+                return await proxy.connect(host, port)
+            from python_socks.async_.trio import Proxy as TrioProxy
+
+            wrapped = await TrioProxy.from_url(self._proxy or "").connect(host, port)
+            raw = socket.socket(fileno=wrapped.detach())
+            raw.setblocking(False)
+        except (OSError, python_socks.ProxyError, python_socks.ProxyTimeoutError) as error:
+            raise ConnectError(f"proxy: no connection to {host}:{port}: {error}") from error
+        return raw
+
+
+def _check_proxy(url: str) -> None:
+    try:
+        from python_socks import parse_proxy_url
+    except ImportError:
+        raise UnsupportedError("proxy= needs the extra: pip install 'netclients[proxy]'") from None
+    try:
+        parse_proxy_url(url)
+    except ValueError as error:
+        raise ConfigurationError(f"proxy URL: {error}") from None
+
+
+async def _limited(
+    connect: Callable[[], Awaitable[socket.socket]], timeout: float | None, what: str
+) -> socket.socket:
+    sock = None
+    with anyio.move_on_after(timeout):
+        sock = await connect()
+    if sock is None:
+        raise PhaseTimeout("connect", timeout, what)
+    return sock
+
+
+def _literal_family(host: str) -> int | None:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return family
+    return None
+
+
+async def _connect_by_name(host: str, port: int) -> socket.socket:
+    try:
+        found: Sequence[Any] = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ConnectError(f"no address for {host!r}: {error}") from error
+    if len(found) == 1:
+        return await connect_address(found[0][0], found[0][4], None)
+    try:
+        if running_asyncio_loop() is not None:
+            from aiohappyeyeballs import start_connection
+
+            return await start_connection(list(found), happy_eyeballs_delay=_STAGGER, interleave=1)
+        return await _race_by_anyio(host, port)
+    except OSError as error:
+        raise ConnectError(f"no connection to {host}:{port}: {error}") from error
+
+
+async def _race_by_anyio(host: str, port: int) -> socket.socket:
+    stream = await anyio.connect_tcp(host, port, happy_eyeballs_delay=_STAGGER)
+    try:
+        sock: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket).dup()
+    finally:
+        await stream.aclose()
+    sock.setblocking(False)
+    return sock
+
+
+async def connect_address(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
+    """Connect a new socket to one address, within ``timeout`` seconds."""
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConnectError(f"no socket: {error}") from error
+    try:
+        sock.setblocking(False)
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            await _established(sock, address, timeout)
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError) and not isinstance(error, NetClientError):
+            where = f"{address[0]}:{address[1]}"
+            raise ConnectError(f"no connection to {where}: {error.strerror or error}") from error
+        raise
+    return sock
+
+
+async def _established(sock: socket.socket, address: tuple[Any, ...], timeout: float | None) -> None:
+    # On loopback the handshake is over before connect() returns, although it says otherwise.
+    try:
+        sock.getpeername()
+    except OSError:
+        if not await wait_for_sockets((), (sock,), timeout):
+            raise PhaseTimeout("connect", timeout, f"{address[0]}:{address[1]}") from None
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _tune(sock: socket.socket, *, keepalive: bool) -> None:
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if keepalive:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+
+
+class Listener:
+    """A listening socket for one expected connection, for protocols in which the server calls back."""
+
+    def __init__(self, address: str, port: int = 0) -> None:
+        family = _literal_family(address)
+        if family is None:
+            raise ConfigurationError(f"{address!r} is not an IP address to listen on")
+        self.family = socket.AddressFamily(family)
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.bind((address, port))
+            self._socket.listen(1)
+        except OSError as error:
+            self._socket.close()
+            raise ConnectError(f"can't listen on {address}: {error}") from error
+
+    @property
+    def socket(self) -> socket.socket:
+        """What to wait on."""
+        return self._socket
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._socket.getsockname()[1])
+
+    def try_accept(self, peer: str | None) -> SocketStream | None:
+        """Return the connection if it has come; None if not. Connections from others than ``peer`` are closed."""
+        while True:
+            try:
+                sock, address = self._socket.accept()
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                raise ConnectError(f"active data connection: {error}") from error
+            if peer is None or address[0] == peer:
+                sock.setblocking(False)
+                return SocketStream(sock, address[0])
+            sock.close()
+
+    def hold(self) -> None:
+        """See :meth:`~netclients.transport.stream.Waitable.hold`: only its owner closes a listener."""
+
+    def let_go(self) -> None:
+        """See :meth:`~netclients.transport.stream.Waitable.let_go`."""
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()

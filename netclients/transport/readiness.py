@@ -1,0 +1,92 @@
+"""The one place where this library waits for sockets.
+
+Every byte is moved by a non-blocking call that is tried first; only when the kernel has nothing does the
+task wait here, for one or several sockets at once and with a time limit. Nothing has been taken from a
+socket while a task waits, so a cancellation never loses a byte. No task, cancel scope or transport object
+is made for a wait: on asyncio it is a future and a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+
+import anyio
+import anyio.lowlevel
+
+__all__ = ["checkpoint", "running_asyncio_loop", "wait_for_sockets"]
+
+
+def running_asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the running asyncio (or uvloop) loop; None on trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+async def checkpoint() -> None:
+    """Let other tasks run, and be cancelled here if that is due."""
+    if running_asyncio_loop() is None:
+        await anyio.lowlevel.checkpoint()
+    else:
+        await asyncio.sleep(0)
+
+
+async def wait_for_sockets(
+    readable: Iterable[socket.socket], writable: Iterable[socket.socket], timeout: float | None
+) -> bool:
+    """Wait until one of the sockets is ready. Return False if ``timeout`` seconds passed first."""
+    loop = running_asyncio_loop()
+    if loop is None or not _has_add_reader(loop):
+        return await _wait_by_anyio(readable, writable, timeout)
+    future: asyncio.Future[bool] = loop.create_future()
+    readers = [sock.fileno() for sock in readable]
+    writers = [sock.fileno() for sock in writable]
+    timer = None if timeout is None else loop.call_later(timeout, _resolve, future, False)
+    try:
+        for fd in readers:
+            loop.add_reader(fd, _resolve, future, True)
+        for fd in writers:
+            loop.add_writer(fd, _resolve, future, True)
+        return await future
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for fd in readers:
+            loop.remove_reader(fd)
+        for fd in writers:
+            loop.remove_writer(fd)
+
+
+def _resolve(future: asyncio.Future[bool], ready: bool) -> None:
+    if not future.done():
+        future.set_result(ready)
+
+
+def _has_add_reader(loop: asyncio.AbstractEventLoop) -> bool:
+    # Windows' proactor loop has no add_reader; anyio brings a selector thread for it.
+    return not type(loop).__name__.startswith("Proactor")
+
+
+async def _wait_by_anyio(
+    readable: Iterable[socket.socket], writable: Iterable[socket.socket], timeout: float | None
+) -> bool:
+    waits = [(anyio.wait_readable, sock) for sock in readable]
+    waits += [(anyio.wait_writable, sock) for sock in writable]
+    with anyio.move_on_after(timeout) as scope:
+        if len(waits) == 1:
+            [(wait, sock)] = waits
+            await wait(sock)
+            return True
+        async with anyio.create_task_group() as group:
+
+            async def first(index: int) -> None:
+                wait, sock = waits[index]
+                await wait(sock)
+                group.cancel_scope.cancel()
+
+            for index in range(len(waits)):
+                group.start_soon(first, index)
+    return not scope.cancelled_caught
