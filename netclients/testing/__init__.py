@@ -2,9 +2,13 @@
 
 - :class:`FTPServer`: an FTP server on loopback, plain or TLS, with scripted faults
   (:mod:`~netclients.testing.ftp_faults`)
+- :class:`FaultProxy`: a proxy that makes the network misbehave, in front of any server
+- :func:`cancel_everywhere`, :func:`random_cancellations`: cancel a call at every point where it waits
+- :class:`ScriptedServer` and :func:`parse_script`: servers that play a written dialogue
 - :mod:`~netclients.testing.certificates`: certificates for loopback, and contexts that trust them
 
-Everything here works from asyncio, and in a thread of its own for trio and blocking code.
+Servers and proxy run on the asyncio loop (``async with``), or on a loop of their own in a new thread
+(``with``), for trio and for blocking code.
 """
 
 from __future__ import annotations
@@ -13,6 +17,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .fault_plans import Cut as Cut
+    from .fault_plans import FaultReport as FaultReport
+    from .fault_plans import Flow as Flow
+    from .fault_plans import Inject as Inject
+    from .fault_plans import Plan as Plan
+    from .faults import FaultProxy as FaultProxy
     from .ftp import FTPServer as FTPServer
     from .ftp import FTPServerStats as FTPServerStats
     from .ftp_faults import CutData as CutData
@@ -24,23 +34,35 @@ if TYPE_CHECKING:
 
 # Loaded on first use: a test that needs no FTP server needs no aioftp.
 _HOME = {
+    "Cut": "fault_plans",
     "CutData": "ftp_faults",
     "Delay": "ftp_faults",
     "FTPServer": "ftp",
     "FTPServerStats": "ftp",
     "Fault": "ftp_faults",
+    "FaultProxy": "faults",
+    "FaultReport": "fault_plans",
+    "Flow": "fault_plans",
     "Hangup": "ftp_faults",
+    "Inject": "fault_plans",
+    "Plan": "fault_plans",
     "Reply": "ftp_faults",
     "Stall": "ftp_faults",
 }
 
 __all__ = [
+    "Cut",
     "CutData",
     "Delay",
     "FTPServer",
     "FTPServerStats",
     "Fault",
+    "FaultProxy",
+    "FaultReport",
+    "Flow",
     "Hangup",
+    "Inject",
+    "Plan",
     "Reply",
     "Stall",
 ]

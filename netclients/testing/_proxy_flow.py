@@ -50,9 +50,16 @@ class Direction:
         self._state = "open"
         self._sent = 0
         self._free_at = 0.0
+        self._points: list[tuple[int, Cut | Inject]] = []
+        self._unmatched: list[tuple[re.Pattern[bytes], Cut | Inject]] = []
         faults: list[Cut | Inject] = [*flow.inject, *([flow.cut] if flow.cut else [])]
-        self._points = sorted(((_where(f), f) for f in faults if isinstance(_where(f), int)), key=_position)
-        self._unmatched = [(re.compile(at), f) for f in faults if isinstance(at := _where(f), bytes)]
+        for fault in faults:
+            where = fault.after if isinstance(fault, Cut) else fault.at
+            if isinstance(where, int):
+                self._points.append((where, fault))
+            else:
+                self._unmatched.append((re.compile(where), fault))
+        self._points.sort(key=_position)
         self._memory = b""
         self._received = 0
 
@@ -214,10 +221,5 @@ class Direction:
             self._timer = None
 
 
-def _where(fault: Cut | Inject) -> int | bytes:
-    return fault.after if isinstance(fault, Cut) else fault.at
-
-
-def _position(point: tuple[int | bytes, Cut | Inject]) -> int:
-    assert isinstance(point[0], int)
+def _position(point: tuple[int, Cut | Inject]) -> int:
     return point[0]

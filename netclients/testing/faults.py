@@ -98,7 +98,8 @@ class FaultProxy:
         relays = list(self._relays)
         for relay in relays:
             relay.end(reset=True)
-        await asyncio.gather(*(one.task for one in [*listeners, *relays]), return_exceptions=True)
+        tasks = [listener.task for listener in listeners] + [relay.task for relay in relays]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # transports close their sockets in a callback
 
     def _listen(self) -> None:
