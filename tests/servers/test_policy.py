@@ -28,11 +28,13 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Compl
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "conftest.py").write_text(ABSENT)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    # What this very run was told does not count for the one inside.
+    neutral = {"PYTEST_ADDOPTS": "", "NETCLIENTS_REQUIRE_SERVERS": "", "PYTHONPATH": str(REPOSITORY)}
     plugins = ["-p", "tests.fix_servers", "-p", "no:asyncio", "-p", "no:cacheprovider"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--strict-markers", *plugins, *arguments],
         cwd=tmp_path,
-        env={**os.environ, "NETCLIENTS_REQUIRE_SERVERS": "", "PYTHONPATH": str(REPOSITORY), **environment},
+        env={**os.environ, **neutral, **environment},
         capture_output=True,
         text=True,
         check=False,
