@@ -17,6 +17,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cancel import Cancellations as Cancellations
+    from .cancel import cancel_everywhere as cancel_everywhere
+    from .cancel import random_cancellations as random_cancellations
     from .fault_plans import Cut as Cut
     from .fault_plans import FaultReport as FaultReport
     from .fault_plans import Flow as Flow
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 # Loaded on first use: a test that needs no FTP server needs no aioftp.
 _HOME = {
+    "Cancellations": "cancel",
     "Cut": "fault_plans",
     "CutData": "ftp_faults",
     "Delay": "ftp_faults",
@@ -48,9 +52,12 @@ _HOME = {
     "Plan": "fault_plans",
     "Reply": "ftp_faults",
     "Stall": "ftp_faults",
+    "cancel_everywhere": "cancel",
+    "random_cancellations": "cancel",
 }
 
 __all__ = [
+    "Cancellations",
     "Cut",
     "CutData",
     "Delay",
@@ -65,6 +72,8 @@ __all__ = [
     "Plan",
     "Reply",
     "Stall",
+    "cancel_everywhere",
+    "random_cancellations",
 ]
 
 
