@@ -93,19 +93,20 @@ def parse_epsv(text: str) -> PassiveEndpoint:
 def parse_path(text: str) -> str:
     """Read the quoted path of a 257 reply; a doubled quote inside stands for one (RFC 959 appendix II).
 
-    The comment behind the closing quote is ignored, also when it contains quotes.  A server that does not
-    double the quotes of a name can't be understood: the path then ends at the first single one.
+    quirk_quotes_not_doubled (Pure-FTPd, aioftp's server): ``257 "/a"b" is…``.  Where the quoted text is not
+    followed by a space or the end, it is taken to reach to the last quote of the reply, with nothing doubled.
+    A name with ``" `` or ``""`` in it can't be understood on such a server.
 
     Raises:
-        ProtocolError: No quoted text, an unclosed quote, an empty path, or one with NUL.
+        ProtocolError: No quoted text, an unclosed quote, an empty path (aioftp's server answers MKD with an
+            empty 257), or one with NUL.
 
     """
-    found = _QUOTED.search(text)
-    if found is None:
-        raise ProtocolError(f"no quoted path in the reply: {_shown(text)}")
-    path = found[1].replace('""', '"')
-    if not path or "\0" in path:
-        raise ProtocolError(f"no usable path in the reply: {_shown(text)}")
+    start = text.find('"')
+    found = _QUOTED.match(text, start) if start >= 0 else None
+    path = found[1].replace('""', '"') if found else text[start + 1 : text.rfind('"')]
+    if start < 0 or text.rfind('"') == start or not path or "\0" in path:
+        raise ProtocolError(f"no path in the reply: {_shown(text)}")
     return path
 
 
@@ -231,13 +232,13 @@ class ConnectionLimit(Enum):
     """The known ways in which servers say that there are too many connections, each named by its quirk.
 
     With 421 the server hangs up.  With 530, which means a refused login by RFC 959, only the text tells this
-    from a wrong password.
+    from a wrong password.  Either may come instead of the greeting.
     """
 
-    QUIRK_421_CONNECTIONS = "421: connections from this address or in all"
+    QUIRK_421_CONNECTIONS = "421: connections, from one address or in all"
     QUIRK_421_USERS = "421: users logged in"
-    QUIRK_530_CLIENTS = "530: ProFTPD's MaxClients family, refused at login"
-    QUIRK_530_SESSIONS = "530: sessions of this user"
+    QUIRK_530_MAXIMUM = "530: ProFTPD's MaxClients family"
+    QUIRK_530_TOO_MANY = "530: sessions of one user"
 
 
 def classify_limit(code: int, text: str) -> ConnectionLimit | None:
@@ -262,7 +263,7 @@ def _shown(text: str) -> str:
 
 _PASV = re.compile(r"(?<![0-9,])" + ",".join([r"([0-9]{1,3})"] * 6) + "(?![0-9,])")
 _EPSV = re.compile(r"\(([!-/:-~])\1\1([0-9]{1,5})\1\)")
-_QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
+_QUOTED = re.compile(r'"((?:[^"]|"")*+)"(?=\s|$)')
 _SIZE = re.compile(r"[0-9]{1,19}")
 _SIZE_HINT = re.compile(r"\(([0-9]{1,19}) bytes\)", re.IGNORECASE)
 
@@ -275,19 +276,20 @@ _BANNERS = (
     ("microsoft ftp service", ServerKind.IIS),
 )
 
-# quirk_421_connections: vsftpd "There are too many connected users"/"… connections from your internet address",
-# Pure-FTPd "Too many connections (3) from this IP", pyftpdlib "Too many connections", lftp#335.
-# quirk_421_users: Pure-FTPd "3 users (the maximum) are already logged in", FileZilla "Too many users".
-# quirk_530_clients: ProFTPD mod_auth's MaxClients, MaxClientsPerHost, MaxClientsPerUser, MaxHostsPerUser:
-# "Sorry, the maximum number of clients (3) … already connected", ftp-deploy#29.
-# quirk_530_sessions: "Too many connections"/"sessions" of one user, as hosting panels word it.
-_LIMITS = (
-    (421, re.compile(r"too many .{0,40}?connect|too many open", re.IGNORECASE), ConnectionLimit.QUIRK_421_CONNECTIONS),
+# QUIRK_421_CONNECTIONS: vsftpd "There are too many connected users", "… connections from your internet
+# address", Pure-FTPd "Too many connections (2) from this IP", pyftpdlib "Too many connections", lftp#335.
+# QUIRK_421_USERS: Pure-FTPd "2 users (the maximum) are already logged in", FileZilla "Too many users".
+# QUIRK_530_MAXIMUM: ProFTPD's MaxClients, MaxClientsPerHost, MaxClientsPerUser (after PASS) and
+# MaxConnectionsPerHost (as the greeting): "Sorry, the maximum number of … (2) … are already connected."
+# QUIRK_530_TOO_MANY: "too many connections", "sessions", "users" of one account, ftp-deploy#29.
+_LIMIT_WORDS = (
+    (421, r"too many .{0,40}?connect", ConnectionLimit.QUIRK_421_CONNECTIONS),
     (
         421,
-        re.compile(r"too many .{0,40}?(?:user|client|session|login)|\(the maximum\)|maximum number", re.IGNORECASE),
+        r"too many .{0,40}?(?:user|client|session)|\(the maximum\)|maximum number",
         ConnectionLimit.QUIRK_421_USERS,
     ),
-    (530, re.compile(r"maximum number .{0,40}?(?:client|host|user|connect)", re.IGNORECASE), ConnectionLimit.QUIRK_530_CLIENTS),
-    (530, re.compile(r"too many .{0,40}?(?:connect|session|user|client|login)", re.IGNORECASE), ConnectionLimit.QUIRK_530_SESSIONS),
+    (530, r"maximum number .{0,40}?(?:client|host|user|connection)", ConnectionLimit.QUIRK_530_MAXIMUM),
+    (530, r"too many .{0,40}?(?:connection|session|user|client|login)", ConnectionLimit.QUIRK_530_TOO_MANY),
 )
+_LIMITS = tuple((code, re.compile(words, re.IGNORECASE), limit) for code, words, limit in _LIMIT_WORDS)

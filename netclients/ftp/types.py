@@ -72,13 +72,13 @@ class Entry:
             as surrogates.  Contains no ``/`` and no NUL, is never empty, ``.`` or ``..``; may contain other
             control characters, spaces at both ends and whatever else the server's file system allows.
         path: The directory that was listed, ``/`` and the name: what to pass to the next command.
-        kind: File, directory, link or other.  ``FILE`` for NLST, which does not tell.
-        size: Bytes.  None for directories unless the server sent ``size`` for them.
+        kind: File, directory, link or other.  ``OTHER`` also where the server did not tell (NLST).
+        size: Bytes.  Of a directory or link, whatever the server says it is.
         modified: Aware, UTC.  LIST gives no zone: its times are taken as UTC.
         precision: How exact ``modified`` is (see `ParsedTime`); None without it.
         mode: Permission bits, 0 to 0o7777.
-        facts: Everything else, by lower-cased fact name (RFC 3659 §7.5): ``unix.owner``, ``unix.group``,
-            ``unique``, ``perm``…  LIST fills ``unix.ownername`` and ``unix.groupname`` (names) or
+        facts: All that MLSD or MLST sent, by lower-cased fact name (RFC 3659 §7.5): ``size``, ``perm``,
+            ``unique``, ``unix.group``…  LIST fills ``unix.ownername`` and ``unix.groupname`` (names) or
             ``unix.owner`` and ``unix.group`` (numbers).  Values are text as sent.
         raw_name: The name's bytes as they came.
         target: Where a link points, if the server said so: data to show, not a path to follow blindly.
@@ -178,7 +178,7 @@ class Features:
     @property
     def hash_algorithms(self) -> tuple[str, ...]:
         """Algorithms of ``HASH``, as named by the server, its current choice first."""
-        names = [name for text in self.parameters("HASH") for name in filter(None, text.replace(" ", "").split(";"))]
+        names = [name for text in self.parameters("HASH") for name in text.replace(";", " ").split()]
         names.sort(key=lambda name: not name.endswith("*"))
         return tuple(name.rstrip("*") for name in names)
 
