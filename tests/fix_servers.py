@@ -161,7 +161,7 @@ def real_ftp(request: pytest.FixtureRequest) -> RealServer:
 
 @pytest.fixture
 def embedded_ftp(tmp_path: Path) -> Iterator[FTPTarget]:
-    from netclients.testing import FTPServer  # here, because coverage starts after the plug-ins are loaded
+    from netclients.testing import FTPServer  # needs the extra `testing`
 
     root = tmp_path / "ftp"
     root.mkdir()
