@@ -34,45 +34,84 @@ if TYPE_CHECKING:
     from .ftp_faults import Hangup as Hangup
     from .ftp_faults import Reply as Reply
     from .ftp_faults import Stall as Stall
+    from .script import Close as Close
+    from .script import Expect as Expect
+    from .script import ExpectClose as ExpectClose
+    from .script import Generate as Generate
+    from .script import Match as Match
+    from .script import Reset as Reset
+    from .script import Say as Say
+    from .script import ScriptError as ScriptError
+    from .script import StartTLS as StartTLS
+    from .script import Step as Step
+    from .script import parse_script as parse_script
+    from .scripted_server import Played as Played
+    from .scripted_server import ScriptedServer as ScriptedServer
 
 # Loaded on first use: a test that needs no FTP server needs no aioftp.
 _HOME = {
     "Cancellations": "cancel",
+    "Close": "script",
     "Cut": "fault_plans",
     "CutData": "ftp_faults",
     "Delay": "ftp_faults",
+    "Expect": "script",
+    "ExpectClose": "script",
     "FTPServer": "ftp",
     "FTPServerStats": "ftp",
     "Fault": "ftp_faults",
     "FaultProxy": "faults",
     "FaultReport": "fault_plans",
     "Flow": "fault_plans",
+    "Generate": "script",
     "Hangup": "ftp_faults",
     "Inject": "fault_plans",
+    "Match": "script",
     "Plan": "fault_plans",
+    "Played": "scripted_server",
     "Reply": "ftp_faults",
+    "Reset": "script",
+    "Say": "script",
+    "ScriptError": "script",
+    "ScriptedServer": "scripted_server",
     "Stall": "ftp_faults",
+    "StartTLS": "script",
+    "Step": "script",
     "cancel_everywhere": "cancel",
+    "parse_script": "script",
     "random_cancellations": "cancel",
 }
 
 __all__ = [
     "Cancellations",
+    "Close",
     "Cut",
     "CutData",
     "Delay",
+    "Expect",
+    "ExpectClose",
     "FTPServer",
     "FTPServerStats",
     "Fault",
     "FaultProxy",
     "FaultReport",
     "Flow",
+    "Generate",
     "Hangup",
     "Inject",
+    "Match",
     "Plan",
+    "Played",
     "Reply",
+    "Reset",
+    "Say",
+    "ScriptError",
+    "ScriptedServer",
     "Stall",
+    "StartTLS",
+    "Step",
     "cancel_everywhere",
+    "parse_script",
     "random_cancellations",
 ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "127.0.0.2", "::1")
 
 
-@functools.cache
+# A cache alone would let two threads, server and test, make an authority each.
+_making = threading.RLock()
+
+
 def _authority() -> trustme.CA:
+    with _making:
+        return _make_authority()
+
+
+@functools.cache
+def _make_authority() -> trustme.CA:
     try:
         import trustme
     except ImportError as error:  # pragma: no cover - needs an installation without the extra
@@ -25,8 +35,13 @@ def _authority() -> trustme.CA:
     return trustme.CA(organization_name="netclients.testing")
 
 
-@functools.cache
 def _leaf(names: tuple[str, ...]) -> trustme.LeafCert:
+    with _making:
+        return _make_leaf(names)
+
+
+@functools.cache
+def _make_leaf(names: tuple[str, ...]) -> trustme.LeafCert:
     return _authority().issue_cert(*names)
 
 
