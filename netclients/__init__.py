@@ -1,1 +1,103 @@
-"""Typed, asyncio-first clients for FTP, SMTP, IMAP, POP3 and NNTP."""
+"""Typed, asyncio-first clients for FTP (SMTP, IMAP, POP3 and NNTP to follow) over shared layers.
+
+Names are loaded when they are first used: importing the package costs next to nothing, and a client of one
+protocol loads no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netclients.config import Bounds as Bounds
+    from netclients.config import Endpoint as Endpoint
+    from netclients.config import Login as Login
+    from netclients.config import PoolLimits as PoolLimits
+    from netclients.config import Timeouts as Timeouts
+    from netclients.config import TLSMode as TLSMode
+    from netclients.errors import AuthenticationError as AuthenticationError
+    from netclients.errors import ConfigurationError as ConfigurationError
+    from netclients.errors import ConnectError as ConnectError
+    from netclients.errors import ConnectionLost as ConnectionLost
+    from netclients.errors import LocalFileError as LocalFileError
+    from netclients.errors import NetClientError as NetClientError
+    from netclients.errors import OutcomeUnknown as OutcomeUnknown
+    from netclients.errors import PermanentReplyError as PermanentReplyError
+    from netclients.errors import PhaseTimeout as PhaseTimeout
+    from netclients.errors import PoolTimeout as PoolTimeout
+    from netclients.errors import ProtocolError as ProtocolError
+    from netclients.errors import RemoteFileNotFound as RemoteFileNotFound
+    from netclients.errors import RemoteIsADirectory as RemoteIsADirectory
+    from netclients.errors import RemotePermissionDenied as RemotePermissionDenied
+    from netclients.errors import ReplyError as ReplyError
+    from netclients.errors import TLSError as TLSError
+    from netclients.errors import TooManyConnections as TooManyConnections
+    from netclients.errors import TransientReplyError as TransientReplyError
+    from netclients.errors import TransportError as TransportError
+    from netclients.errors import TruncatedTransfer as TruncatedTransfer
+    from netclients.errors import UnsupportedError as UnsupportedError
+    from netclients.events import Events as Events
+    from netclients.ftp.client import FTPClient as FTPClient
+    from netclients.ftp.connection import FTPConnection as FTPConnection
+    from netclients.ftp.results import Download as Download
+    from netclients.ftp.results import Item as Item
+    from netclients.ftp.results import Progress as Progress
+    from netclients.ftp.results import Upload as Upload
+    from netclients.ftp.types import Entry as Entry
+    from netclients.pool import PoolStats as PoolStats
+    from netclients.retry import RetryPolicy as RetryPolicy
+    from netclients.streams import Stream as Stream
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "config": ("Bounds", "Endpoint", "Login", "PoolLimits", "TLSMode", "Timeouts"),
+    "errors": (
+        "AuthenticationError",
+        "ConfigurationError",
+        "ConnectError",
+        "ConnectionLost",
+        "LocalFileError",
+        "NetClientError",
+        "OutcomeUnknown",
+        "PermanentReplyError",
+        "PhaseTimeout",
+        "PoolTimeout",
+        "ProtocolError",
+        "RemoteFileNotFound",
+        "RemoteIsADirectory",
+        "RemotePermissionDenied",
+        "ReplyError",
+        "TLSError",
+        "TooManyConnections",
+        "TransientReplyError",
+        "TransportError",
+        "TruncatedTransfer",
+        "UnsupportedError",
+    ),
+    "events": ("Events",),
+    "ftp.client": ("FTPClient",),
+    "ftp.connection": ("FTPConnection",),
+    "ftp.results": ("Download", "Item", "Progress", "Upload"),
+    "ftp.types": ("Entry",),
+    "pool": ("PoolStats",),
+    "retry": ("RetryPolicy",),
+    "streams": ("Stream",),
+}
+_MODULE_OF = {name: f"netclients.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: PLE0604 - the names are those imported above
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

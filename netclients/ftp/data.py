@@ -11,7 +11,8 @@ once. The TLS handshake comes after the command, as RFC 4217 section 7 draws it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netclients.errors import ConnectError, NetClientError, PhaseTimeout, TLSError
@@ -157,7 +158,11 @@ class _Active:
 
 @dataclass(slots=True)
 class Transfer:
-    """One transfer under way. Whoever holds it calls :meth:`finish` or :meth:`abort` in the end."""
+    """One transfer under way. Whoever holds it calls :meth:`finish` or :meth:`abort` in the end.
+
+    ``received`` and ``sent`` count bytes of data; ``closed_cleanly`` tells after the end whether the server's TLS
+    close alert came (None without TLS); ``epilogue`` restores the session after the final reply.
+    """
 
     connection: FTPConnection
     ticket: Ticket[Command]
@@ -166,7 +171,8 @@ class Transfer:
     stream: SocketStream | TLSStream | None = None
     received: int = 0
     sent: int = 0
-    closed_cleanly: bool | None = field(default=None)
+    closed_cleanly: bool | None = None
+    epilogue: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
         """Wait for the server's word that the transfer begins; shake hands for TLS.
@@ -271,6 +277,8 @@ class Transfer:
                 connection.keep_prepared(self.prepared)
         finally:
             self.abort()
+        if self.epilogue is not None:
+            await self.epilogue()
         self.check()
         reply = self.ticket.reply
         assert reply is not None

@@ -34,7 +34,11 @@ _numbers = itertools.count(1)
 
 
 class Dialogue(Pooled):
-    """One control connection. Not for several tasks at once."""
+    """One control connection. Not for several tasks at once.
+
+    ``number`` is unique within the process; ``marked`` means that the session is not as after login, so that the
+    connection can't be lent again.
+    """
 
     def __init__(self, settings: Settings, stream: SocketStream) -> None:
         self.settings = settings
@@ -42,7 +46,7 @@ class Dialogue(Pooled):
         self.protocol = FTPProtocol(settings.bounds, settings.encoding)
         self._engine: Engine[Command, Event, SocketStream | TLSStream] = Engine(stream, self.protocol, settings.dialer)
         self._told = settings.trace.dialogue
-        self._marked = False
+        self.marked = False
         self._closed = False
         self._prepared_port: int | None = None
 
@@ -62,7 +66,7 @@ class Dialogue(Pooled):
         if self._closed or self.protocol.state in (State.CLOSING, State.CLOSED):
             raise ConnectionLost("the connection is closed")
         if sent.traits.marks:
-            self._marked = True
+            self.marked = True
         return self.protocol.submit(sent)
 
     async def flush(self) -> None:
@@ -172,7 +176,7 @@ class Dialogue(Pooled):
     @property
     def clean(self) -> bool:
         """See :attr:`~netclients.pool.Pooled.clean`. Looks for what the server may have said since."""
-        if self._closed or self._marked:
+        if self._closed or self.marked:
             return False
         try:
             self.look()

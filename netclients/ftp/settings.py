@@ -22,11 +22,13 @@ class Learned:
     """What the connections of one client found out about the server, so that each mistake is made once.
 
     ``extended_passive``: EPSV leads to a connection. ``logged_in``: these credentials have worked, so that a
-    later 530 speaks of something else.
+    later 530 speaks of something else. ``mlsd`` and ``mlst``: the command works if it was announced.
     """
 
     extended_passive: bool = True
     logged_in: bool = False
+    mlsd: bool = True
+    mlst: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,37 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
 
 import anyio
 
-from netclients.errors import ConfigurationError, LocalFileError
+from netclients.errors import ConfigurationError
 from netclients.transport.readiness import checkpoint
 
 if TYPE_CHECKING:
     from netclients.transport.dial import Dialer
-    from netclients.transport.stream import Buffer, ByteStream
+    from netclients.transport.source import ByteSource
+    from netclients.transport.stream import ByteStream
 
-__all__ = ["Meter", "RateLimit", "Sink", "Source", "chunks_of", "receive_to_sink", "send_chunks"]
+__all__ = [
+    "FileBuffer",
+    "Meter",
+    "RateLimit",
+    "Sink",
+    "receive_to_file",
+    "receive_to_sink",
+    "send_from",
+]
 
 Idle = Callable[[], Awaitable[None]]
 Sink = Callable[[memoryview], object]
 """Takes a read-only view that is released when the call (or the awaitable that it returns) is over."""
-Source = Iterable[bytes] | AsyncIterable[bytes]
 
 _TURN_BYTES = 4 * 1024 * 1024
 _TURN_SECONDS = 0.005
 _CHUNK = 256 * 1024
+_FIRST_BUFFER = 16 * 1024
 
 
 class RateLimit:
@@ -147,62 +156,89 @@ def _is_kept(view: memoryview, buffer: bytearray) -> bool:
     return False
 
 
+Store = Callable[[memoryview], Awaitable[None]]
+
+
+class FileBuffer:
+    """Where bytes wait for a worker thread to write them: small at first, grown while more keeps coming.
+
+    ``cap`` tells at any time how large it may become, in bytes.
+    """
+
+    __slots__ = ("_buffer", "_cap", "_filled")
+
+    def __init__(self, cap: Callable[[], int]) -> None:
+        self._cap = cap
+        self._buffer = bytearray(_FIRST_BUFFER)
+        self._filled = 0
+
+    def room(self, limit: int | None) -> memoryview:
+        """Return the free part, at most ``limit`` bytes of it; release it before the next call."""
+        end = None if limit is None else self._filled + limit
+        with memoryview(self._buffer) as whole:
+            return whole[self._filled : end]
+
+    def took(self, count: int) -> bool:
+        """``count`` bytes are in; return whether they should be written before more is received."""
+        self._filled += count
+        if self._filled < len(self._buffer):
+            return False
+        if len(self._buffer) < self._cap():
+            self._buffer.extend(bytes(len(self._buffer)))
+            return False
+        return True
+
+    def content(self) -> memoryview:
+        """Return what is filled."""
+        with memoryview(self._buffer) as whole:
+            return whole[: self._filled]
+
+    def clear(self) -> None:
+        """What was filled has been written."""
+        self._filled = 0
+
+
+async def receive_to_file(
+    stream: ByteStream, buffer: FileBuffer, store: Store, idle: Idle, meter: Meter
+) -> None:
+    """Receive up to the stream's end; whenever ``buffer`` is full, ``store`` its content. The rest stays in it."""
+    while True:
+        with buffer.room(meter.step) as room:
+            count = stream.try_recv_into(room)
+        if count is None:
+            await idle()
+            meter.waited()
+            continue
+        if count == 0:
+            return
+        full = buffer.took(count)
+        await meter.count(count)
+        if full:
+            with buffer.content() as content:
+                await store(content)
+            buffer.clear()
+            meter.waited()
+
+
 # Sending
 
 
-async def send_chunks(stream: ByteStream, chunks: AsyncIterator[Buffer], idle: Idle, meter: Meter) -> None:
-    """Send everything that ``chunks`` yields."""
-    async for chunk in chunks:
-        with memoryview(chunk) as whole, whole.cast("B") as view:
+async def send_from(stream: ByteStream, source: ByteSource, idle: Idle, meter: Meter) -> None:
+    """Send everything that ``source`` still has."""
+    while chunk := await source.read():
+        with memoryview(chunk) as view:
             sent = 0
             while sent < len(view):
                 limit = meter.step
-                end = len(view) if limit is None else min(len(view), sent + limit)
-                count = stream.try_send(view[sent:end])
+                with view[sent:] if limit is None else view[sent : sent + limit] as piece:
+                    count = stream.try_send(piece)
                 if count:
                     sent += count
                     await meter.count(count)
                 else:
                     await idle()
                     meter.waited()
-    stream.try_flush()
     while stream.unsent:
-        await idle()
         stream.try_flush()
-
-
-async def chunks_of(source: Buffer | BinaryIO | Source) -> AsyncIterator[Buffer]:
-    """Yield the pieces of anything that can be uploaded. Files are read outside the event loop.
-
-    Raises:
-        LocalFileError: the file can't be read.
-        ConfigurationError: the source yields something other than bytes.
-    """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        yield source
-    elif hasattr(source, "read"):
-        async for chunk in _file_chunks(source):
-            yield chunk
-    elif hasattr(source, "__aiter__"):
-        async for piece in source:
-            yield _bytes_like(piece)
-    else:
-        for piece in source:
-            yield _bytes_like(piece)
-
-
-async def _file_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            chunk = await anyio.to_thread.run_sync(file.read, 2 * _CHUNK)
-        except OSError as error:
-            raise LocalFileError(f"can't read: {error}", errno=error.errno) from error
-        if not chunk:
-            return
-        yield _bytes_like(chunk)
-
-
-def _bytes_like(piece: object) -> Buffer:
-    if not isinstance(piece, (bytes, bytearray, memoryview)):
-        raise ConfigurationError(f"the upload source yielded {type(piece).__name__}, not bytes")
-    return piece
+        if stream.unsent:
+            await idle()

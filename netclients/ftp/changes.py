@@ -1,0 +1,156 @@
+"""Changes to the server's tree: rename, remove, make directories.
+
+The reply to such a command may get lost after it took effect. Then the tree itself is asked: what shows that it
+was done counts as done, what shows that it was not is done again, and anything else is
+:class:`~netclients.errors.OutcomeUnknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from netclients.errors import (
+    ConnectionLost,
+    NetClientError,
+    OutcomeUnknown,
+    PermanentReplyError,
+    PhaseTimeout,
+    RemoteFileNotFound,
+    UnsupportedError,
+)
+from netclients.ftp.lookup import explain, find
+from netclients.ftp.types import Entry, EntryKind
+from netclients.retry import Schedule
+
+if TYPE_CHECKING:
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.context import Context
+
+__all__ = ["make_directories", "remove", "rename"]
+
+Act = Callable[["FTPConnection"], Awaitable[None]]
+Probe = Callable[["FTPConnection"], Awaitable["bool | None"]]
+
+
+async def rename(context: Context, source: str, target: str, *, replace: bool = False) -> None:
+    """Give ``source`` the name ``target``; ``replace`` makes room if the server does not replace by itself."""
+
+    async def act(connection: FTPConnection) -> None:
+        await connection.expect(connection.path_command("RNFR", source))
+        rename_to = connection.path_command("RNTO", target)
+        with _Changing(context, str(rename_to)):
+            reply = await connection.reply_to(rename_to)
+            if replace and reply.kind == 5 and await _entry(connection, target) is not None:
+                await connection.delete(target)
+                await connection.expect(connection.path_command("RNFR", source))
+                reply = await connection.reply_to(rename_to)
+        if reply.kind > 3:
+            raise connection.error(str(rename_to), reply)
+
+    async def done(connection: FTPConnection) -> bool | None:
+        there = await _entry(connection, source) is not None
+        arrived = await _entry(connection, target) is not None
+        return arrived if there != arrived else None
+
+    await _change(context, f"RNTO {target}", source, act, done)
+
+
+async def remove(context: Context, path: str) -> None:
+    """Remove a file."""
+
+    async def act(connection: FTPConnection) -> None:
+        with _Changing(context, f"DELE {path}"):
+            await connection.delete(path)
+
+    async def done(connection: FTPConnection) -> bool:
+        return await _entry(connection, path) is None
+
+    await _change(context, f"DELE {path}", path, act, done)
+
+
+async def make_directories(context: Context, path: str) -> None:
+    """Make a directory and those above it, as far as they are missing. May run for one path several times at once."""
+
+    async def act(connection: FTPConnection) -> None:
+        parts = path.rstrip("/").split("/")
+        refusal: PermanentReplyError | None = None
+        for end in range(1, len(parts) + 1):
+            ancestor = "/".join(parts[:end])
+            if not ancestor:
+                continue
+            try:
+                await connection.mkd(ancestor)
+            except PermanentReplyError as error:
+                refusal = error
+            else:
+                refusal = None
+        if refusal is None:
+            return
+        # 550 may mean that it exists, perhaps since a moment ago.
+        entry = await _entry(connection, path)
+        if entry is None or entry.kind not in (EntryKind.DIR, EntryKind.LINK):
+            raise refusal
+
+    async def done(_: FTPConnection) -> bool:
+        return False  # to make what exists is harmless
+
+    await _change(context, f"MKD {path}", None, act, done)
+
+
+async def _change(context: Context, operation: str, path: str | None, act: Act, done: Probe) -> None:
+    """Run ``act`` until it succeeds; after a lost reply let ``done`` decide."""
+    schedule = Schedule(context.policy, operation, context.trace)
+    in_doubt = False
+    while True:
+        try:
+            connection = await context.pool.acquire()
+            try:
+                if in_doubt:
+                    settled = await done(connection)
+                    if settled is None:
+                        raise OutcomeUnknown(operation, "the connection was lost before the reply came")
+                    if settled:
+                        return
+                await act(connection)
+                return
+            except PermanentReplyError as error:
+                raise (error if path is None else await explain(connection, path, error)) from None
+            finally:
+                context.pool.release(connection)
+        except NetClientError as error:
+            in_doubt = in_doubt or isinstance(error, (ConnectionLost, PhaseTimeout))
+            await _pause(schedule, operation, error, in_doubt)
+
+
+async def _pause(schedule: Schedule, operation: str, error: NetClientError, in_doubt: bool) -> None:
+    try:
+        await schedule.pause(error)
+    except (ConnectionLost, PhaseTimeout) as last:
+        if in_doubt:
+            raise OutcomeUnknown(operation, str(last)) from last
+        raise
+
+
+class _Changing:
+    """Tells ``events.outcome_unknown`` when the wait for a change's reply is cancelled."""
+
+    def __init__(self, context: Context, operation: str) -> None:
+        self._context = context
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, Exception):
+            self._context.trace.outcome_unknown(self._operation)
+
+
+async def _entry(connection: FTPConnection, path: str) -> Entry | None:
+    try:
+        return await find(connection, path)
+    except RemoteFileNotFound:
+        return None
+    except UnsupportedError as error:
+        raise OutcomeUnknown(path, str(error)) from error

@@ -1,0 +1,469 @@
+"""``FTPClient``: whole jobs over pooled connections, repeated where that is safe.
+
+::
+
+    client method → job (download, upload, listing, change) → pool → FTPConnection → server
+
+A relative path is relative to the directory of the client's URL, an absolute one is the server's. Every method
+may be cancelled at any time; errors are those of :mod:`netclients.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode, resolve_tls
+from netclients.errors import (
+    ConfigurationError,
+    NetClientError,
+    ProtocolError,
+    RemoteFileNotFound,
+    RemotePermissionDenied,
+)
+from netclients.events import Events, Trace
+from netclients.ftp import changes
+from netclients.ftp.batch import BatchProducer, Destinations
+from netclients.ftp.context import Context
+from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
+from netclients.ftp.login import connect
+from netclients.ftp.lookup import find
+from netclients.ftp.paths import local_destination, remote_path
+from netclients.ftp.remote_file import RemoteFile
+from netclients.ftp.results import Download, Item, Upload
+from netclients.ftp.scanning import scan
+from netclients.ftp.settings import Learned, Settings
+from netclients.ftp.types import Entry
+from netclients.ftp.upload import FileUpload
+from netclients.pool import Pool, PoolStats
+from netclients.retry import RetryPolicy, retrying
+from netclients.streams import Stream
+from netclients.transport.bulk import RateLimit
+from netclients.transport.dial import Dialer
+
+if TYPE_CHECKING:
+    import ssl
+
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.download import OnProgress
+    from netclients.transport.bulk import Sink
+    from netclients.transport.source import Uploadable
+
+__all__ = ["FTPClient", "Lease"]
+
+_ANONYMOUS = Login("anonymous", "anonymous@")
+
+
+class FTPClient:
+    """A client for one FTP server.
+
+    Args:
+        url: ``ftp://``, ``ftps://`` (TLS from the first byte) or ``ftpes://`` (TLS by AUTH TLS, always), with user,
+            password and directory as wanted; or an :class:`Endpoint`. Plain ``ftp://`` means AUTH TLS as soon as
+            there are credentials or an ``ssl_context``.
+        auth: credentials instead of the URL's: a :class:`Login` or ``(user, password)``. None at all: anonymous.
+        tls: ``"implicit"``, ``"starttls"`` or ``"none"``, against what the URL means.
+        ssl_context: TLS settings; by default certificates and host names are verified.
+        timeouts, retry, limits, bounds: how long, how often, how many, how much.
+        proxy: URL of a SOCKS or HTTP CONNECT proxy (extra ``proxy``), for data connections too.
+        events: told what happens.
+        limit_rate: bytes a second over all transfers of the client.
+        active: the server opens the data connections (PORT, EPRT) instead of the client.
+        encoding: of file names; names in another one survive, undecodable bytes as surrogates.
+
+    Works with ``async with`` or without (then call :meth:`aclose`), belongs to one thread, connects when first
+    needed, and may be used from one event loop after another.
+
+    Raises:
+        ConfigurationError: the arguments make no sense.
+    """
+
+    def __init__(
+        self,
+        url: str | Endpoint,
+        *,
+        auth: Login | tuple[str, str] | None = None,
+        tls: TLSMode | Literal["implicit", "starttls", "none"] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        limits: PoolLimits | None = None,
+        bounds: Bounds | None = None,
+        proxy: str | None = None,
+        events: Events | None = None,
+        limit_rate: float | None = None,
+        active: bool = False,
+        encoding: str = "utf-8",
+    ) -> None:
+        endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
+        if endpoint.protocol != "ftp":
+            raise ConfigurationError(f"FTPClient does not speak {endpoint.scheme}")
+        login = Login(*auth) if isinstance(auth, tuple) else (auth or endpoint.login)
+        timeouts = timeouts or Timeouts()
+        trace = Trace("ftp", events)
+        if active and proxy is not None:
+            raise ConfigurationError("active mode does not work through a proxy")
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ConfigurationError(f"unknown encoding {encoding!r}") from None
+        self._settings = Settings(
+            endpoint=endpoint,
+            login=login or _ANONYMOUS,
+            tls=resolve_tls(endpoint, tls, credentials=login is not None or ssl_context is not None),
+            timeouts=timeouts,
+            bounds=bounds or Bounds(),
+            encoding=encoding,
+            active=active,
+            dialer=Dialer(context=ssl_context, proxy=proxy),
+            trace=trace,
+            learned=Learned(),
+        )
+        self._pool: Pool[FTPConnection] = Pool(self._connect, limits or PoolLimits(), timeouts.pool, trace)
+        limit = None if limit_rate is None else RateLimit(limit_rate)
+        self._context = Context(self._pool, self._settings, retry or RetryPolicy(), limit)
+
+    async def _connect(self) -> FTPConnection:
+        return await connect(self._settings)
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections; running jobs fail, later ones raise ConfigurationError."""
+        self._pool.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_pool"):
+            self._pool.drop()
+
+    @property
+    def stats(self) -> PoolStats:
+        """Counters of the pool."""
+        return self._pool.stats
+
+    def connection(self) -> Lease:
+        """Lend one connection, for single commands: ``async with ftp.connection() as c``.
+
+        It stands in the login directory. What changes its session (CWD, raw commands) ends its use afterwards.
+        """
+        return Lease(self._pool)
+
+    # Downloads
+
+    async def download(
+        self,
+        source: str,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        sink: Sink | None = None,
+        resume: bool = False,
+        segments: int = 1,
+        verify: Verify = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Download:
+        """Download one file (RFC 959 RETR, RFC 3659 SIZE, MDTM and REST).
+
+        To ``destination``, where it appears when it is complete and grows as ``NAME.part`` until then; missing
+        directories are made. Or to ``sink``, which is called with a read-only memoryview of the next bytes, valid
+        until the call (or the awaitable that it returned) is over.
+
+        ``resume`` continues an earlier run's part if size and time on the server are still the same. ``verify``:
+        ``"size"`` compares with SIZE where the server has it, ``"strict"`` demands SIZE or a TLS close alert,
+        ``"none"`` compares nothing. ``progress`` is called with :class:`Progress`; ``limit_rate`` is in bytes a
+        second.
+
+        Raises:
+            RemoteFileNotFound, RemotePermissionDenied, RemoteIsADirectory: where the server lets us know which.
+            TruncatedTransfer: bytes are missing; the part is kept.
+            LocalFileError: the local file can't be written.
+            ConfigurationError: neither or both of ``destination`` and ``sink``.
+        """
+        check_options(verify, segments)
+        path = self._path(source)
+        if sink is not None:
+            if destination is not None or resume:
+                raise ConfigurationError("a sink takes neither a destination nor resume=True")
+            return await download_to_sink(
+                self._context, path, sink, verify=verify, progress=progress, limit_rate=limit_rate
+            )
+        if destination is None:
+            raise ConfigurationError("download() needs a destination or a sink")
+        job = FileDownload(
+            self._context,
+            path,
+            Path(destination),
+            resume=resume,
+            verify=verify,
+            progress=progress,
+            limit_rate=limit_rate,
+        )
+        return await job.run()
+
+    def download_many(
+        self,
+        sources: Iterable[str] | AsyncIterable[str],
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 8,
+        resume: bool = False,
+        verify: Verify = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Stream[Item]:
+        """Download many files, ``concurrency`` at a time; items come as each ends, failed ones with ``error``.
+
+        A source keeps its path below ``destination``. Two sources for one place: the second fails.
+        """
+        check_options(verify)
+        directory = Path(destination)
+        places = Destinations()
+
+        async def job(source: str) -> Item:
+            target: Path | None = None
+            download: FileDownload | None = None
+            try:
+                target = local_destination(directory, source)
+                places.take(str(target))
+                download = FileDownload(
+                    self._context,
+                    self._path(source),
+                    target,
+                    resume=resume,
+                    verify=verify,
+                    progress=progress,
+                    limit_rate=limit_rate,
+                    in_batch=True,
+                )
+                done = await download.run()
+            except NetClientError as error:
+                return Item(source, target, 0, download.attempts if download else 0, error)
+            return Item(source, target, done.size, download.attempts)
+
+        return Stream(BatchProducer(sources, job, concurrency))
+
+    def open(self, path: str, mode: Literal["rb"] = "rb", *, offset: int = 0) -> RemoteFile:
+        """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
+        if mode != "rb":
+            raise ConfigurationError(f"mode={mode!r}: remote files are opened as 'rb'")
+        return RemoteFile(self._context, self._path(path), offset)
+
+    async def read_bytes(self, path: str) -> bytes:
+        """Return a file's content.
+
+        Raises:
+            ProtocolError: it is larger than ``bounds.read``.
+        """
+        content = bytearray()
+        bound = self._settings.bounds.read
+
+        def take(view: memoryview) -> None:
+            if len(content) + len(view) > bound:
+                raise ProtocolError(f"{path!r} is larger than {bound} bytes (bounds.read)")
+            content.extend(view)
+
+        await download_to_sink(self._context, self._path(path), take)
+        return bytes(content)
+
+    async def read_text(self, path: str, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return a text file's content, line ends as they are.
+
+        Raises:
+            UnicodeDecodeError: the content is not in ``encoding``.
+        """
+        return (await self.read_bytes(path)).decode(encoding, errors)
+
+    # Uploads
+
+    async def upload(
+        self,
+        source: Uploadable,
+        destination: str,
+        *,
+        atomic: bool = True,
+        resume: bool = False,
+        verify: Literal["size", "none"] = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Upload:
+        """Upload one file (RFC 959 STOR, APPE).
+
+        ``source`` is a path, bytes, a binary file object (from its position on), or an (async) iterable of bytes.
+        With ``atomic`` the file grows as ``NAME.part`` and is renamed when it is complete. ``resume`` continues what
+        the server has of an earlier run.
+
+        Raises:
+            LocalFileError: the source can't be read.
+            TruncatedTransfer: the server has another number of bytes than were sent.
+            OutcomeUnknown: whether the last step took effect could not be found out.
+        """
+        if verify not in ("size", "none"):
+            raise ConfigurationError(f"verify={verify!r}: choose size or none")
+        job = FileUpload(
+            self._context,
+            source,
+            self._path(destination),
+            atomic=atomic,
+            resume=resume,
+            verify=verify == "size",
+            progress=progress,
+            limit_rate=limit_rate,
+        )
+        return await job.run()
+
+    def upload_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]] | AsyncIterable[str | os.PathLike[str]],
+        destination: str,
+        *,
+        concurrency: int = 8,
+        atomic: bool = True,
+        resume: bool = False,
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Stream[Item]:
+        """Upload many local files, ``concurrency`` at a time; items come as each ends.
+
+        A relative source keeps its path below ``destination``, an absolute one its name; missing directories are
+        made. Two sources for one place: the second fails.
+        """
+        places = Destinations(ignore_case=False)
+        made: set[str] = set()
+
+        async def job(source: str | os.PathLike[str]) -> Item:
+            shown = os.fspath(source)
+            target: str | None = None
+            upload: FileUpload | None = None
+            try:
+                target = self._place_on_server(Path(source), destination)
+                places.take(target)
+                await self._make_parent(target, made)
+                upload = FileUpload(
+                    self._context,
+                    source,
+                    target,
+                    atomic=atomic,
+                    resume=resume,
+                    progress=progress,
+                    limit_rate=limit_rate,
+                )
+                done = await upload.run()
+            except NetClientError as error:
+                return Item(shown, target, 0, upload.attempts if upload else 0, error)
+            return Item(shown, target, done.size, upload.attempts)
+
+        return Stream(BatchProducer(sources, job, concurrency))
+
+    def _place_on_server(self, source: Path, destination: str) -> str:
+        parts = source.parts[-1:] if source.is_absolute() else source.parts
+        if not parts or ".." in parts:
+            raise ConfigurationError(f"{str(source)!r} can't be stored below the destination")
+        return self._path("/".join((*destination.rstrip("/").split("/"), *parts)) if destination else "/".join(parts))
+
+    async def _make_parent(self, target: str, made: set[str]) -> None:
+        parent, _, _ = target.rpartition("/")
+        if parent and parent not in made:
+            await changes.make_directories(self._context, parent)
+            made.add(parent)
+
+    # Names
+
+    def scandir(self, path: str = ".") -> Stream[Entry]:
+        """Iterate over a directory: MLSD (RFC 3659 section 7), or LIST as Unix servers print it.
+
+        Each entry's ``path`` begins as ``path`` does. Once the first entry has come, a failure ends the stream.
+
+        Raises:
+            RemoteFileNotFound, RemotePermissionDenied, PermanentReplyError: no such directory, or not for us.
+            ProtocolError: a line that can't be understood.
+        """
+        shown = "" if path == "." else path
+        return scan(self._context, self._path(path), shown)
+
+    async def stat(self, path: str) -> Entry:
+        """Return what the server tells about one name: MLST, or SIZE and MDTM, or the parent's listing.
+
+        Raises:
+            RemoteFileNotFound, RemotePermissionDenied: where the server lets us know which.
+            PermanentReplyError: where it does not.
+        """
+        resolved = self._path(path)
+
+        async def look() -> Entry:
+            async with self.connection() as connection:
+                return await find(connection, resolved)
+
+        entry = await retrying(self._context.policy, f"stat {path}", self._settings.trace, look)
+        return replace(entry, path=path)
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is such a name.
+
+        Raises:
+            PermanentReplyError: the server's refusal does not tell.
+        """
+        try:
+            await self.stat(path)
+        except RemoteFileNotFound:
+            return False
+        except RemotePermissionDenied:
+            return True
+        return True
+
+    # Changes
+
+    async def rename(self, source: str, target: str) -> None:
+        """Rename or move a file or directory (RNFR, RNTO).
+
+        Raises:
+            OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
+        """
+        await changes.rename(self._context, self._path(source), self._path(target))
+
+    async def remove(self, path: str) -> None:
+        """Remove a file (DELE).
+
+        Raises:
+            OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
+        """
+        await changes.remove(self._context, self._path(path))
+
+    async def makedirs(self, path: str) -> None:
+        """Make a directory and the missing ones above it (MKD). One that exists is fine."""
+        await changes.make_directories(self._context, self._path(path))
+
+    def _path(self, path: str) -> str:
+        if not isinstance(path, str):
+            raise ConfigurationError(f"a remote path is text, not {type(path).__name__}")
+        return remote_path(self._settings.endpoint.path, path)
+
+
+class Lease:
+    """One connection, lent: ``async with ftp.connection() as connection``."""
+
+    def __init__(self, pool: Pool[FTPConnection]) -> None:
+        self._pool = pool
+        self._connection: FTPConnection | None = None
+
+    async def __aenter__(self) -> FTPConnection:
+        self._connection = await self._pool.acquire()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._pool.release(connection)

@@ -1,0 +1,49 @@
+"""What the jobs of one client share: connections, policy, rate, and the memory for buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from netclients.transport.bulk import Meter, RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netclients.events import Trace
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.settings import Settings
+    from netclients.pool import Pool
+    from netclients.retry import RetryPolicy
+
+__all__ = ["Context"]
+
+_BUFFERS = 16 * 1024 * 1024  # bytes, for all downloads to files that run at the same time
+_SMALLEST = 16 * 1024
+_LARGEST = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Context:
+    """One client's means. ``writing`` counts the downloads to files that are under way."""
+
+    pool: Pool[FTPConnection]
+    settings: Settings
+    policy: RetryPolicy
+    limit: RateLimit | None
+    writing: int = field(default=0)
+
+    @property
+    def trace(self) -> Trace:
+        """Where to tell what happens."""
+        return self.settings.trace
+
+    @property
+    def buffer_size(self) -> int:
+        """How large one download's buffer may become now, in bytes: few get large ones, many get small ones."""
+        return max(_SMALLEST, min(_LARGEST, _BUFFERS // max(1, self.writing)))
+
+    def meter(self, limit_rate: float | None, report: Callable[[int], object] | None) -> Meter:
+        """Return a meter for one transfer: the client's rate limit, and one of its own if it has one."""
+        own = None if limit_rate is None else RateLimit(limit_rate)
+        return Meter((self.limit, own), report)

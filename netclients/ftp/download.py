@@ -1,0 +1,206 @@
+"""One download: to a file that gets its name when it is complete, or to a sink.
+
+Bytes: data connection → buffer → worker thread → ``NAME.part`` → ``NAME``; or data connection → sink.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from anyio import to_thread
+
+from netclients.errors import (
+    ConfigurationError,
+    LocalFileError,
+    NetClientError,
+    TruncatedTransfer,
+    UnsupportedError,
+)
+from netclients.ftp.partfile import Fingerprint, PartFile
+from netclients.ftp.reading import RemoteReader
+from netclients.ftp.results import Download, Progress
+from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from netclients.ftp.context import Context
+    from netclients.transport.bulk import Sink
+
+    OnProgress = Callable[[Progress], object]
+
+__all__ = ["FileDownload", "OnProgress", "Verify", "check_options", "download_to_sink"]
+
+Verify = Literal["size", "strict", "checksum", "none"]
+
+
+def check_options(verify: Verify, segments: int = 1) -> None:
+    """Refuse what is not there.
+
+    Raises:
+        ConfigurationError: no such verification, or less than one segment.
+        UnsupportedError: checksums and segments, which this version does not have.
+    """
+    if verify not in ("size", "strict", "checksum", "none"):
+        raise ConfigurationError(f"verify={verify!r}: choose size, strict, checksum or none")
+    if segments < 1:
+        raise ConfigurationError(f"segments={segments!r} must be at least 1")
+    if verify == "checksum" or segments > 1:
+        raise UnsupportedError("verification by checksum and segments are not available in this version")
+
+
+class FileDownload:
+    """One remote file on its way to ``destination``; :meth:`run` it once.
+
+    ``in_batch`` spares a small file what only a large one needs: the local file is opened, written and named in
+    one step at its end, the server's facts are read along with the data, and the next file's data port is asked
+    for ahead. ``attempts`` counts.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        path: str,
+        destination: Path,
+        *,
+        resume: bool = False,
+        verify: Verify = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+        in_batch: bool = False,
+    ) -> None:
+        self._context = context
+        self._verify = verify
+        self._progress = progress
+        self._in_batch = in_batch and progress is None
+        self._part = PartFile(destination, resume=resume)
+        self._open_first = resume or not in_batch
+        self._buffer = FileBuffer(lambda: context.buffer_size)
+        meter = context.meter(limit_rate, None if progress is None else self._report)
+        self._reader = RemoteReader(
+            context, path, meter, restart=self._restart, verify=verify != "none", prepare_next=in_batch
+        )
+
+    @property
+    def attempts(self) -> int:
+        """How often the transfer was tried so far."""
+        return self._reader.attempts
+
+    async def run(self) -> Download:
+        """Download.
+
+        Raises:
+            LocalFileError: the file can't be written; what has come is kept as ``NAME.part``.
+            NetClientError: what the server or the network did.
+        """
+        started = time.monotonic()
+        self._context.writing += 1
+        try:
+            if self._open_first:
+                known = await to_thread.run_sync(self._part.open)
+                if known is not None:
+                    self._reader.resume_from(self._part.size, known)
+            resumed_from = self._reader.offset
+            verified = await self._transfer()
+            if self._verify == "strict" and not verified:
+                raise TruncatedTransfer(f"{self._reader.path}: neither SIZE nor a TLS close alert confirms the end")
+            with self._buffer.content() as content:
+                await to_thread.run_sync(self._part.commit, content)
+        except NetClientError as error:
+            await self._keep(error)
+            raise
+        finally:
+            self._reader.release()
+            self._context.writing -= 1
+            self._part.close()
+        return Download(
+            path=self._part.path,
+            size=self._reader.position,
+            seconds=time.monotonic() - started,
+            resumed_from=min(resumed_from, self._reader.offset),
+            verified=verified,
+        )
+
+    async def _transfer(self) -> bool:
+        reader = self._reader
+        while True:
+            try:
+                if not await reader.start(announced=not self._in_batch):
+                    return True
+                await receive_to_file(reader.stream, self._buffer, self._store, reader.idle, reader.meter)
+                return await reader.finish()
+            except NetClientError as error:
+                await reader.recover(error)
+
+    async def _store(self, content: memoryview) -> None:
+        await to_thread.run_sync(self._write, content, self._reader.read_facts())
+
+    def _write(self, content: memoryview, fingerprint: Fingerprint | None) -> None:
+        self._part.open()
+        if fingerprint is not None:
+            self._part.remember(fingerprint)
+        self._part.write(content)
+
+    async def _restart(self) -> None:
+        self._buffer.clear()
+        await to_thread.run_sync(self._part.restart)
+
+    async def _keep(self, error: NetClientError) -> None:
+        """Leave a part that a later run can continue."""
+        fingerprint = self._reader.fingerprint
+        if isinstance(error, LocalFileError) or fingerprint is None or not self._reader.position:
+            return
+        with self._buffer.content() as content:
+            try:
+                await to_thread.run_sync(self._write, content, fingerprint)
+            except LocalFileError:
+                return  # the transfer's own error is the one to be told
+
+    def _report(self, _: int) -> None:
+        assert self._progress is not None
+        reader = self._reader
+        self._progress(Progress(reader.path, reader.position, reader.size))
+
+
+async def download_to_sink(
+    context: Context,
+    path: str,
+    sink: Sink,
+    *,
+    verify: Verify = "size",
+    progress: OnProgress | None = None,
+    limit_rate: float | None = None,
+) -> Download:
+    """Pass a remote file to ``sink``, every byte once and in order.
+
+    Raises:
+        ProtocolError: the file changed between two attempts.
+        NetClientError: what the server or the network did; what ``sink`` raises comes through as it is.
+    """
+    started = time.monotonic()
+    report = None if progress is None else lambda _: progress(Progress(path, reader.position, reader.size))
+    reader = RemoteReader(context, path, context.meter(limit_rate, report), verify=verify != "none")
+    dialer = context.settings.dialer
+    try:
+        while True:
+            try:
+                verified = True
+                if await reader.start():
+                    await receive_to_sink(reader.stream, sink, reader.idle, reader.meter, dialer)
+                    verified = await reader.finish()
+                break
+            except NetClientError as error:
+                await reader.recover(error)
+    finally:
+        reader.release()
+    if verify == "strict" and not verified:
+        raise TruncatedTransfer(f"{path}: neither SIZE nor a TLS close alert confirms the end")
+    return Download(
+        path=None,
+        size=reader.position,
+        seconds=time.monotonic() - started,
+        resumed_from=0,
+        verified=verified,
+    )

@@ -1,0 +1,129 @@
+"""What is behind a name: finding one entry, and telling *missing* from *forbidden*.
+
+A 550 says neither. MLST does, or the listing of the parent directory; where neither can, the answer is that
+nobody knows, and the server's own error stands.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from netclients.errors import (
+    NetClientError,
+    PermanentReplyError,
+    RemoteFileNotFound,
+    RemoteIsADirectory,
+    RemotePermissionDenied,
+    UnsupportedError,
+)
+from netclients.ftp.directory import can_enter, entries_of
+from netclients.ftp.replies import parse_mdtm, parse_mlst, parse_size
+from netclients.ftp.types import Entry, EntryKind
+
+if TYPE_CHECKING:
+    from netclients.ftp.connection import FTPConnection
+    from netclients.wire.replies import Reply
+
+__all__ = ["explain", "find"]
+
+_MISSING = re.compile(r"no such (file|dir)|not found|can't find|cannot find|does(n't| not) exist", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"permission denied|not permitted|access (is )?denied|forbidden", re.IGNORECASE)
+
+
+async def find(connection: FTPConnection, path: str) -> Entry:
+    """Return the entry of ``path``.
+
+    Raises:
+        RemoteFileNotFound: MLST or the parent's listing shows that there is none.
+        RemotePermissionDenied: it is there, and not for us.
+        PermanentReplyError: the server's refusal, if it can't be told which of the two it is.
+    """
+    if connection.features.has("MLST") and connection.settings.learned.mlst:
+        reply = await connection.reply_to(connection.path_command("MLST", path))
+        if reply.kind == 2:
+            return parse_mlst(reply.lines, path, connection.encode, connection.decode)
+        if reply.code in (500, 502):
+            # MLSD without MLST (FluentFTP#1635)
+            connection.settings.learned.mlst = False
+        elif reply.kind != 5:
+            raise connection.error("MLST", reply)
+        else:
+            return await _find_after_refusal(connection, path, "MLST", reply)
+    return await _find_by_facts(connection, path)
+
+
+async def _find_by_facts(connection: FTPConnection, path: str) -> Entry:
+    """For servers without MLST: a file has a size, a directory can be entered."""
+    size_ticket = connection.submit(connection.path_command("SIZE", path))
+    time_ticket = connection.submit(connection.path_command("MDTM", path))
+    for ticket in (size_ticket, time_ticket):
+        await connection.settle(ticket, connection.settings.timeouts.reply, "reply")
+    size, modified = size_ticket.reply, time_ticket.reply
+    assert size is not None
+    assert modified is not None
+    name = posixpath.basename(path.rstrip("/"))
+    if size.kind == 2:
+        time = parse_mdtm(modified.text) if modified.kind == 2 else None
+        return Entry(
+            name, path, EntryKind.FILE, size=parse_size(size.text),
+            modified=time.value if time else None, precision=time.precision if time else None,
+            raw_name=connection.encode(name),
+        )
+    if await can_enter(connection, path):
+        return Entry(name, path, EntryKind.DIR, raw_name=connection.encode(name))
+    return await _find_after_refusal(connection, path, "SIZE", size)
+
+
+async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, reply: Reply) -> Entry:
+    refusal = PermanentReplyError(f"{verb} {path}", reply.code, reply.text)
+    if verb == "MLST" and _MISSING.search(reply.text):
+        raise _as(RemoteFileNotFound, refusal)
+    if verb == "MLST" and _FORBIDDEN.search(reply.text):
+        raise _as(RemotePermissionDenied, refusal)
+    parent, name = posixpath.split(path.rstrip("/"))
+    if not name:
+        raise refusal
+    found = None
+    try:
+        async with entries_of(connection, parent) as entries:
+            async for entry in entries:
+                if entry.name == name:
+                    found = entry
+    except RemoteFileNotFound:
+        raise _as(RemoteFileNotFound, refusal) from None
+    except (PermanentReplyError, UnsupportedError):
+        raise refusal from None
+    if found is None:
+        raise _as(RemoteFileNotFound, refusal)
+    return Entry(
+        found.name, path, found.kind, size=found.size, modified=found.modified, precision=found.precision,
+        mode=found.mode, facts=found.facts, raw_name=found.raw_name, target=found.target,
+    )
+
+
+async def explain(
+    connection: FTPConnection, path: str, refusal: PermanentReplyError, *, directory: bool = False
+) -> NetClientError:
+    """Return a better error for the ``refusal`` of a command on ``path``, or ``refusal`` itself.
+
+    The command meant a file, or with ``directory`` a directory.
+    """
+    if type(refusal) is not PermanentReplyError or refusal.code not in (501, 550, 553):
+        return refusal
+    try:
+        entry = await find(connection, path)
+    except (RemoteFileNotFound, RemotePermissionDenied) as error:
+        return _as(type(error), refusal)
+    except NetClientError:
+        return refusal
+    if directory and entry.kind is EntryKind.FILE:
+        return refusal
+    if entry.kind is EntryKind.DIR and not directory:
+        return _as(RemoteIsADirectory, refusal)
+    return _as(RemotePermissionDenied, refusal)
+
+
+def _as(kind: type[PermanentReplyError], refusal: PermanentReplyError) -> PermanentReplyError:
+    return kind(refusal.command, refusal.code, refusal.text)

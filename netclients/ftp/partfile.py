@@ -1,0 +1,156 @@
+"""A local file under construction.
+
+It grows as ``NAME.part`` and gets its name only when it is complete. Beside it, ``NAME.part.json`` remembers
+size and time of the remote file, so that a later run continues only what has not changed. All functions here
+block and are called in worker threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from netclients.errors import LocalFileError, printable
+
+try:
+    import fcntl
+except ImportError:  # Windows refuses a second writer by itself
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Fingerprint", "PartFile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one version of a remote file from another: size in bytes and time of change (ISO 8601)."""
+
+    size: int | None
+    modified: str | None
+
+    def same_as(self, other: Fingerprint) -> bool:
+        """Whether both are known and equal; what is not known proves nothing."""
+        return None not in (self.size, self.modified) and self == other
+
+
+class PartFile:
+    """The file behind one download to ``path``. Opened when first written to, or by :meth:`open`."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        self._part = path.with_name(path.name + ".part")
+        self._memo = path.with_name(path.name + ".part.json")
+        self._resume = resume
+        self._fd: int | None = None
+        self._remembered: Fingerprint | None = None
+        self.size = 0
+
+    def open(self) -> Fingerprint | None:
+        """Open the part file, make missing directories; return what is remembered about an earlier run's part.
+
+        Without ``resume``, or without a memory, an earlier part is discarded.
+
+        Raises:
+            LocalFileError: the file can't be written, or somebody else is writing it.
+        """
+        if self._fd is not None:
+            return self._remembered
+        if self.path.is_dir():
+            raise LocalFileError(f"{printable(str(self.path))} is a directory", filename=str(self.path))
+        try:
+            self._fd = self._open_part()
+            self._lock(self._fd)
+            self._remembered = self._recall() if self._resume else None
+            if self._remembered is None:
+                os.ftruncate(self._fd, 0)
+            self.size = os.fstat(self._fd).st_size
+        except OSError as error:
+            self.close()
+            raise self._failed("open", error) from error
+        return self._remembered
+
+    def _open_part(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        flags |= getattr(os, "O_CLOEXEC", 0)
+        try:
+            return os.open(self._part, flags, 0o666)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._part, flags, 0o666)
+
+    def _lock(self, fd: int) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalFileError(
+                f"{printable(str(self._part))} is being written by another download", filename=str(self._part)
+            ) from None
+
+    def _recall(self) -> Fingerprint | None:
+        try:
+            with self._memo.open(encoding="utf-8") as file:
+                memo = json.load(file)
+            return Fingerprint(memo["size"], memo["modified"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remember(self, fingerprint: Fingerprint) -> None:
+        """Write down which version of the remote file the part belongs to."""
+        if fingerprint == self._remembered:
+            return
+        try:
+            with self._memo.open("w", encoding="utf-8") as file:
+                json.dump(asdict(fingerprint), file)
+        except OSError as error:
+            raise self._failed("write", error) from error
+        self._remembered = fingerprint
+
+    def write(self, data: memoryview) -> None:
+        """Append ``data``."""
+        self.open()
+        assert self._fd is not None
+        try:
+            os.lseek(self._fd, self.size, os.SEEK_SET)
+            while len(data):
+                count = os.write(self._fd, data)
+                self.size += count
+                data = data[count:]
+        except OSError as error:
+            raise self._failed("write", error) from error
+
+    def restart(self) -> None:
+        """Discard everything that was written."""
+        try:
+            if self._fd is not None:
+                os.ftruncate(self._fd, 0)
+        except OSError as error:
+            raise self._failed("truncate", error) from error
+        self.size = 0
+
+    def commit(self, data: memoryview) -> None:
+        """Append the last ``data`` and give the file its name."""
+        self.write(data)
+        self.close()
+        try:
+            os.replace(self._part, self.path)
+        except OSError as error:
+            raise self._failed("rename", error) from error
+        if self._remembered is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._memo.unlink()
+
+    def close(self) -> None:
+        """Close the file and keep it as it is."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def _failed(self, what: str, error: OSError) -> LocalFileError:
+        if isinstance(error, LocalFileError):
+            return error
+        name = str(self._part)
+        return LocalFileError(f"can't {what} {printable(name)}: {error.strerror}", errno=error.errno, filename=name)

@@ -1,0 +1,52 @@
+"""Names, here and there: what a relative path means on the server, and where a remote path lands locally."""
+
+from __future__ import annotations
+
+import ntpath
+import sys
+from pathlib import Path
+
+from netclients.errors import ConfigurationError, printable
+
+__all__ = ["local_destination", "remote_path"]
+
+_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+)
+
+
+def remote_path(base: str, path: str) -> str:
+    """Resolve ``path`` against the directory of the client's URL; an absolute one is the server's.
+
+    ``"."`` and ``""`` are the base itself.
+    """
+    if path in ("", "."):
+        return base
+    if not base or path.startswith("/"):
+        return path
+    return f"{base.rstrip('/')}/{path}"
+
+
+def local_destination(directory: Path, path: str, *, windows: bool = sys.platform == "win32") -> Path:
+    """Return the place below ``directory`` for the remote ``path``, which keeps its own directories.
+
+    Raises:
+        ConfigurationError: the path would leave ``directory``, or has a name that can't exist there.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if not parts or path.endswith("/"):
+        raise ConfigurationError(f"{printable(path)!r} is not the path of a file")
+    for part in parts:
+        if part == ".." or "\0" in part or (windows and _impossible_on_windows(part)):
+            raise ConfigurationError(f"{printable(path)!r} can't be stored below the destination")
+    return directory.joinpath(*parts)
+
+
+def _impossible_on_windows(name: str) -> bool:
+    stem = name.split(".", 1)[0].rstrip(" ").casefold()
+    return (
+        stem in _RESERVED
+        or name.endswith((" ", "."))
+        or any(c in '<>:"/\\|?*' or ord(c) < 32 for c in name)
+        or bool(ntpath.splitdrive(name)[0])
+    )

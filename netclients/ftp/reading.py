@@ -1,0 +1,223 @@
+"""Reading one remote file, across as many connections as it takes.
+
+A :class:`RemoteReader` holds the position and the fingerprint of the file. After a failure it takes another
+connection, compares the fingerprint, and goes on by REST at the byte where it stopped: nobody downstream sees a
+byte twice, or the second half of another version.
+
+::
+
+    start → (bytes) → finish
+      ↑        ↓ error
+      └──── recover
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netclients.errors import NetClientError, PermanentReplyError, ProtocolError, TruncatedTransfer
+from netclients.ftp.data import Transfer, open_transfer
+from netclients.ftp.lookup import explain
+from netclients.ftp.partfile import Fingerprint
+from netclients.ftp.replies import parse_mdtm, parse_size
+from netclients.retry import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from netclients.ftp.commands import Command
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.context import Context
+    from netclients.transport.bulk import Meter
+    from netclients.transport.stream import ByteStream
+    from netclients.wire.pipeline import Ticket
+
+__all__ = ["RemoteReader"]
+
+_PROGRESS = 1024 * 1024  # bytes after which a failed attempt counts as the first again
+
+
+class RemoteReader:
+    """One file, from ``offset`` to its end; ``meter`` counts the bytes that came.
+
+    ``restart`` is called when the file has become another one and everything must come again; without it, that
+    is an error. ``verify``: the number of bytes must be the server's size.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        path: str,
+        meter: Meter,
+        *,
+        offset: int = 0,
+        restart: Callable[[], Awaitable[None]] | None = None,
+        verify: bool = True,
+        prepare_next: bool = False,
+    ) -> None:
+        self.path = path
+        self.meter = meter
+        self.offset = offset
+        self.fingerprint: Fingerprint | None = None
+        self.attempts = 1
+        self._context = context
+        self._restart = restart
+        self._verify = verify
+        self._prepare_next = prepare_next
+        self._connection: FTPConnection | None = None
+        self._transfer: Transfer | None = None
+        self._schedule = Schedule(context.policy, f"RETR {path}", context.trace)
+        self._attempt_began = 0
+
+    def resume_from(self, offset: int, known: Fingerprint) -> None:
+        """Begin at ``offset``, if the file is still the one that ``known`` describes."""
+        self.offset = offset
+        self.fingerprint = known
+
+    @property
+    def position(self) -> int:
+        """The next byte's place in the file."""
+        return self.offset + self.meter.total
+
+    @property
+    def size(self) -> int | None:
+        """The file's size in bytes, if the server has told it."""
+        return self.fingerprint.size if self.fingerprint is not None else None
+
+    @property
+    def stream(self) -> ByteStream:
+        """Where the bytes come from, between :meth:`start` and :meth:`finish`."""
+        assert self._transfer is not None
+        assert self._transfer.stream is not None
+        return self._transfer.stream
+
+    async def idle(self) -> None:
+        """Wait until more can be received; raise what ends the transfer."""
+        assert self._transfer is not None
+        await self._transfer.wait_to_receive()
+
+    async def start(self, *, announced: bool = True) -> bool:
+        """Begin at :attr:`position`; return False if nothing is left to be read.
+
+        With ``announced``, size and fingerprint are known when this returns; without, a plain transfer may run
+        before the server has told them.
+        """
+        self._connection = connection = await self._context.pool.acquire()
+        self._attempt_began = self.meter.total
+        facts = self._facts(connection)
+        if self.fingerprint is not None:
+            await self._compare(connection, facts)
+            if self.position and self.size is not None and self.position >= self.size:
+                return self._nothing_left()
+            facts = ()
+        self._transfer = transfer = await open_transfer(
+            connection,
+            connection.path_command("RETR", self.path),
+            offset=self.position,
+            facts=facts,
+            prepare_next=self._prepare_next,
+        )
+        if announced or connection.private_data:
+            await transfer.start()
+            self.read_facts()
+        return True
+
+    def _nothing_left(self) -> bool:
+        assert self.size is not None
+        if self.position > self.size:
+            raise ProtocolError(f"{self.path}: {self.position} bytes came, the server's size is {self.size}")
+        self.release()
+        return False
+
+    def _facts(self, connection: FTPConnection) -> tuple[Command, ...]:
+        return (connection.path_command("SIZE", self.path), connection.path_command("MDTM", self.path))
+
+    async def _compare(self, connection: FTPConnection, facts: tuple[Command, ...]) -> None:
+        """Compare the fingerprints; on a difference begin from the first byte."""
+        known = self.fingerprint
+        assert known is not None
+        tickets = [connection.submit(fact) for fact in facts]
+        for ticket in tickets:
+            await connection.settle(ticket, connection.settings.timeouts.reply, "reply")
+        now = _fingerprint(tickets)
+        if known.same_as(now) or not self.position:
+            self.fingerprint = now
+            return
+        if self._restart is None:
+            raise ProtocolError(f"{self.path} changed on the server in mid-transfer, or nobody can tell if it did")
+        await self._restart()
+        self.offset = self.meter.total = self._attempt_began = 0
+        self.fingerprint = now
+
+    def read_facts(self) -> Fingerprint | None:
+        """Return the fingerprint if the server has told it by now."""
+        transfer = self._transfer
+        if self.fingerprint is None and transfer is not None and transfer.facts:
+            transfer.connection.look()
+            if all(ticket.reply for ticket in transfer.facts):
+                self.fingerprint = _fingerprint(transfer.facts)
+        return self.fingerprint
+
+    async def finish(self) -> bool:
+        """End the transfer after its last byte; return whether size or close alert confirm that it was the last.
+
+        Raises:
+            TruncatedTransfer: the server's size is another one.
+            ReplyError: the server says that it failed.
+        """
+        transfer, connection = self._transfer, self._connection
+        assert transfer is not None
+        assert connection is not None
+        transfer.received = self.meter.total - self._attempt_began
+        await transfer.finish(sending=False)
+        self.read_facts()
+        if self._verify and self.size is not None and self.position != self.size:
+            raise TruncatedTransfer(
+                f"{self.path}: {self.position} bytes came, the server's size is {self.size}",
+                expected=self.size,
+                received=self.position,
+            )
+        self.release()
+        return self._verify and (self.size is not None or transfer.closed_cleanly is True)
+
+    async def recover(self, error: NetClientError) -> None:
+        """After a failure: get ready for another :meth:`start`, or raise."""
+        if self._transfer is not None:
+            self._transfer.received = self.meter.total - self._attempt_began
+            self._read_last_facts()
+            self._transfer.abort()
+        if isinstance(error, PermanentReplyError) and self._connection is not None and self._connection.clean:
+            raise await explain(self._connection, self.path, error) from None
+        self.release()
+        if self.meter.total - self._attempt_began >= _PROGRESS:
+            self._schedule.progressed()
+        if self.position and self.fingerprint is None:
+            if self._restart is None:
+                raise error
+            await self._restart()
+            self.offset = self.meter.total = 0
+        await self._schedule.pause(error)
+        self.attempts += 1
+
+    def _read_last_facts(self) -> None:
+        try:
+            self.read_facts()
+        except NetClientError:
+            return  # the connection is gone, with what it may still have told
+
+    def release(self) -> None:
+        """Let go of the connection, in whatever state it is. Does not wait."""
+        if self._transfer is not None:
+            self._transfer.abort()
+            self._transfer = None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._context.pool.release(connection)
+
+
+def _fingerprint(tickets: list[Ticket[Command]]) -> Fingerprint:
+    size, modified = (ticket.reply for ticket in tickets)
+    return Fingerprint(
+        parse_size(size.text) if size is not None and size.kind == 2 else None,
+        parse_mdtm(modified.text).value.isoformat() if modified is not None and modified.kind == 2 else None,
+    )

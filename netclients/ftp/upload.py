@@ -1,0 +1,174 @@
+"""One upload.
+
+With ``atomic``, the file grows as ``NAME.part`` and gets its name by RNFR and RNTO when the server's SIZE has
+confirmed it. What can be read again is continued after a failure, by APPE from the size that the server has;
+a one-shot source is never repeated after its first byte.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from netclients.errors import ConfigurationError, NetClientError, PermanentReplyError, TruncatedTransfer
+from netclients.ftp.changes import rename
+from netclients.ftp.data import Transfer, open_transfer
+from netclients.ftp.lookup import explain
+from netclients.ftp.replies import parse_size
+from netclients.ftp.results import Progress, Upload
+from netclients.retry import Schedule
+from netclients.transport.bulk import send_from
+from netclients.transport.source import ByteSource, Uploadable
+
+if TYPE_CHECKING:
+    from netclients.ftp.connection import FTPConnection
+    from netclients.ftp.context import Context
+    from netclients.ftp.download import OnProgress
+
+__all__ = ["FileUpload"]
+
+_PROGRESS = 1024 * 1024  # bytes after which a failed attempt counts as the first again
+
+
+class FileUpload:
+    """One source on its way to the remote file ``path``; :meth:`run` it once. ``attempts`` counts."""
+
+    def __init__(
+        self,
+        context: Context,
+        source: Uploadable,
+        path: str,
+        *,
+        atomic: bool = True,
+        resume: bool = False,
+        verify: bool = True,
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> None:
+        self.attempts = 1
+        self._context = context
+        self._source = ByteSource(source)
+        self._path = path
+        self._target = f"{path}.part" if atomic else path
+        self._atomic = atomic
+        self._resume = resume
+        self._verify = verify
+        self._progress = progress
+        self._meter = context.meter(limit_rate, None if progress is None else self._report)
+        self._schedule = Schedule(context.policy, f"STOR {path}", context.trace)
+        self._connection: FTPConnection | None = None
+        self._transfer: Transfer | None = None
+        self._first_offset: int | None = None
+        self._offset = 0
+        self._attempt_began = 0
+
+    async def run(self) -> Upload:
+        """Upload.
+
+        Raises:
+            LocalFileError: the source can't be read; nothing was sent then.
+            TruncatedTransfer: the server has another number of bytes than were sent.
+            OutcomeUnknown: the final name was asked for, and whether it was given can't be found out.
+            NetClientError: what the server or the network did.
+        """
+        started = time.monotonic()
+        if not self._path or self._path.endswith("/"):
+            raise ConfigurationError(f"{self._path!r} is not the path of a file")
+        try:
+            await self._source.prepare()
+            if self._resume and not self._source.repeatable:
+                raise ConfigurationError("resume=True needs a source that can be read from the middle")
+            verified = await self._send_repeatedly()
+            if self._atomic:
+                await rename(self._context, self._target, self._path, replace=True)
+        finally:
+            self._release()
+            self._source.close()
+        return Upload(
+            path=self._path,
+            size=self._source.pulled,
+            seconds=time.monotonic() - started,
+            resumed_from=self._first_offset or 0,
+            verified=verified,
+        )
+
+    async def _send_repeatedly(self) -> bool:
+        while True:
+            self._attempt_began = self._meter.total
+            try:
+                self._connection = connection = await self._context.pool.acquire()
+                return await self._send(connection)
+            except NetClientError as error:
+                await self._recover(error)
+
+    async def _send(self, connection: FTPConnection) -> bool:
+        self._offset = offset = await self._offset_on_server(connection)
+        if self._first_offset is None:
+            self._first_offset = offset
+        verb = connection.path_command("APPE" if offset else "STOR", self._target)
+        if offset == 0 or offset != self._source.size:
+            self._transfer = transfer = await open_transfer(connection, verb)
+            await transfer.start()
+            await self._source.rewind(offset)
+            assert transfer.stream is not None
+            try:
+                await send_from(transfer.stream, self._source, transfer.wait_to_send, self._meter)
+            finally:
+                transfer.sent = self._meter.total - self._attempt_began
+            await transfer.finish(sending=True)
+        else:
+            await self._source.rewind(offset)
+        verified = await self._check_size(connection)
+        self._release()
+        return verified
+
+    async def _offset_on_server(self, connection: FTPConnection) -> int:
+        """Ask how much of an earlier run or attempt the server has; 0 begins anew."""
+        if not self._resume:
+            return 0
+        reply = await connection.reply_to(connection.path_command("SIZE", self._target))
+        if reply.kind != 2:
+            return 0
+        size = parse_size(reply.text)
+        limit = self._source.size
+        return size if limit is not None and size <= limit else 0
+
+    async def _check_size(self, connection: FTPConnection) -> bool:
+        if not self._verify:
+            return False
+        reply = await connection.reply_to(connection.path_command("SIZE", self._target))
+        if reply.kind != 2:
+            return False
+        size, sent = parse_size(reply.text), self._source.pulled
+        if size != sent:
+            raise TruncatedTransfer(
+                f"{self._path}: {sent} bytes were sent, the server has {size}", expected=sent, received=size
+            )
+        return True
+
+    async def _recover(self, error: NetClientError) -> None:
+        connection = self._connection
+        if self._transfer is not None:
+            self._transfer.abort()
+        if isinstance(error, PermanentReplyError) and connection is not None and connection.clean:
+            raise await explain(connection, self._path, error) from None
+        self._release()
+        if self._meter.total - self._attempt_began >= _PROGRESS:
+            self._schedule.progressed()
+        await self._schedule.pause(error, repeatable=self._source.repeatable or not self._source.pulled)
+        self.attempts += 1
+        # What this upload has put there itself may be continued; after a wrong size, nothing there is trusted.
+        self._resume = self._atomic and not isinstance(error, TruncatedTransfer) and self._source.repeatable
+
+    def _release(self) -> None:
+        if self._transfer is not None:
+            self._transfer.abort()
+            self._transfer = None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._context.pool.release(connection)
+
+    def _report(self, _: int) -> None:
+        assert self._progress is not None
+        moved = self._offset + self._meter.total - self._attempt_began
+        self._progress(Progress(self._path, moved, self._source.size))

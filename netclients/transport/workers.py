@@ -1,0 +1,134 @@
+"""Tasks that stand behind a stream, and the queue between them and its consumer.
+
+On asyncio they are plain tasks, so that a stream may be iterated without ``async with`` and dropped at any
+time; on trio they live in a nursery that ``async with`` opens. They never raise into nobody: what a worker
+raises is handed to the consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from netclients.errors import ConfigurationError
+from netclients.transport.readiness import running_asyncio_loop
+
+__all__ = ["Outlet", "Workers"]
+
+T = TypeVar("T")
+
+
+class Outlet(Generic[T]):
+    """A bounded queue: many workers put, one consumer gets."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._items: deque[T] = deque()
+        self._failure: BaseException | None = None
+        self._writers = 0
+        self._changed: anyio.Event | None = None
+        self._waiting_for_room: deque[anyio.Event] = deque()
+
+    def open(self, writers: int) -> None:
+        """Expect this many workers."""
+        self._writers = writers
+
+    async def put(self, item: T) -> None:
+        """Hand over ``item``; wait while there is no room."""
+        while len(self._items) >= self._room:
+            event = anyio.Event()
+            self._waiting_for_room.append(event)
+            await event.wait()
+        self._items.append(item)
+        self._notify()
+
+    def leave(self, failure: BaseException | None = None) -> None:
+        """A worker has ended; ``failure`` is raised to the consumer."""
+        self._writers -= 1
+        self._failure = self._failure or failure
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    async def get(self) -> T:
+        """Return the next item; raise a worker's failure, or StopAsyncIteration when all have left."""
+        while not self._items:
+            if self._failure is not None:
+                raise self._failure
+            if not self._writers:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        if self._waiting_for_room:
+            self._waiting_for_room.popleft().set()
+        return self._items.popleft()
+
+
+class Workers:
+    """Runs the same coroutine function ``count`` times at once."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]], count: int, outlet: Outlet[T]) -> None:
+        self._work = work
+        self._count = count
+        self._outlet = outlet
+        self._tasks: list[asyncio.Task[None]] = []
+        self._group: TaskGroup | None = None
+        self._started = False
+
+    async def open(self) -> None:
+        """Start in a nursery where the backend wants one; call :meth:`aclose` in the same task."""
+        if running_asyncio_loop() is None:
+            self._group = anyio.create_task_group()
+            await self._group.__aenter__()
+        self.start()
+
+    def start(self) -> None:
+        """Start, once.
+
+        Raises:
+            ConfigurationError: on trio, outside ``async with``.
+        """
+        if self._started:
+            return
+        loop = running_asyncio_loop()
+        if loop is None and self._group is None:
+            raise ConfigurationError("on trio, this stream must be used with 'async with'")
+        self._started = True
+        self._outlet.open(self._count)
+        for _ in range(self._count):
+            if self._group is not None:
+                self._group.start_soon(self._run)
+            elif loop is not None:
+                self._tasks.append(loop.create_task(self._run()))
+
+    async def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001 - handed to the consumer
+            failure = error
+        finally:
+            self._outlet.leave(failure)
+
+    def cancel(self) -> None:
+        """Cancel all, without waiting for them."""
+        for task in self._tasks:
+            task.cancel()
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+
+    async def aclose(self) -> None:
+        """Cancel all and wait until they have ended."""
+        self.cancel()
+        group, self._group = self._group, None
+        if group is not None:
+            await group.__aexit__(None, None, None)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
