@@ -181,18 +181,12 @@ class Channel:
         self.closed = True
         self._sock.close()
 
-    def reset(self) -> None:
-        """Close so that the peer sees a connection reset; what it has not read yet may be lost."""
-        self._reset_on_close()
-        self.close()
-
-    def _reset_on_close(self) -> None:
+    def reset_on_close(self) -> None:
+        """Make closing send a reset, whoever closes."""
         if not self.closed:
             reset_on_close(self._sock)
 
-    def cut(self, reset: bool) -> None:
-        """End both directions under whoever reads or writes: they see the end, and close."""
-        if reset:
-            self._reset_on_close()
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+    def reset(self) -> None:
+        """Close so that the peer sees a connection reset; what it has not read yet may be lost."""
+        self.reset_on_close()
+        self.close()

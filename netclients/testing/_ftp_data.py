@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -19,6 +18,7 @@ from aioftp.common import Connection
 from ._channel import Channel
 from ._ftp_commands import Commands
 from ._ftp_session import Session
+from ._sockets import listening_socket
 from .ftp_faults import CutData, FaultScript
 
 
@@ -55,34 +55,24 @@ class DataConnections(Commands):
     # Where the next data connection comes from
 
     def _listen(self, session: Session) -> int:
+        """Listen for the next data connection and return the port; reply and return 0 if there is none."""
         session.forget_data()
         host = session.channel.local[0]
-        listener = socket.socket(session.channel.family, socket.SOCK_STREAM)
-        try:
-            if os.name == "posix":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._bind(listener, host)
-            listener.listen(8)
-            listener.setblocking(False)
-        except BaseException:
-            listener.close()
-            raise
-        session.listener = listener
-        port: int = listener.getsockname()[1]
-        return port
-
-    def _bind(self, listener: socket.socket, host: str) -> None:
-        for _ in self.passive_ports:
-            port = self.passive_ports[self.next_passive % len(self.passive_ports)]
-            self.next_passive += 1
+        for _ in range(max(1, len(self.passive_ports))):
             try:
-                listener.bind((host, port))
+                session.listener = listening_socket(host, self._next_port())
             except OSError:
                 continue
-            return
-        if self.passive_ports:
-            raise ConnectionRefusedError("all passive ports are taken")
-        listener.bind((host, 0))
+            port: int = session.listener.getsockname()[1]
+            return port
+        session.reply("425", "No passive port is free.")
+        return 0
+
+    def _next_port(self) -> int:
+        if not self.passive_ports:
+            return 0
+        self.next_passive += 1
+        return self.passive_ports[(self.next_passive - 1) % len(self.passive_ports)]
 
     async def do_pasv(self, connection: Connection, rest: str) -> bool:
         """PASV: IPv4 only."""
@@ -90,7 +80,8 @@ class DataConnections(Commands):
         if session.only_epsv or session.channel.family != socket.AF_INET:
             session.reply("501" if session.only_epsv else "425", "Use EPSV.")
             return True
-        port = self._listen(session)
+        if not (port := self._listen(session)):
+            return True
         numbers = f"{session.channel.local[0].replace('.', ',')},{port >> 8},{port & 255}"
         session.reply("227", f"Entering Passive Mode ({numbers}).")
         return True
@@ -104,8 +95,8 @@ class DataConnections(Commands):
             session.reply("200", "EPSV only from now on.")
         elif rest not in ("", own):
             session.reply("522", f"Not this network protocol, use ({own}).")
-        else:
-            session.reply("229", f"Entering Extended Passive Mode (|||{self._listen(session)}|)")
+        elif port := self._listen(session):
+            session.reply("229", f"Entering Extended Passive Mode (|||{port}|)")
         return True
 
     async def do_port(self, connection: Connection, rest: str) -> bool:

@@ -75,6 +75,7 @@ class Engine(Transfers):
         # Clients send ABOR as urgent data, of which the last byte would get lost otherwise.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         session = self._new_session(Channel(sock))
+        session.task = asyncio.current_task()
         self.sessions.add(session)
         self.counters.opened()
         try:

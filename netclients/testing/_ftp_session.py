@@ -50,6 +50,8 @@ class Session:
     channel: Channel
     connection: Connection
     encoding: str
+    task: asyncio.Task[None] | None = None
+    """The task that serves this connection."""
     outbox: list[bytes] = field(default_factory=list)
     muted: bool = False
     """Final replies are dropped: the connection is about to be cut."""
@@ -139,10 +141,12 @@ class Session:
         self.listener = self.target = None
 
     def cut(self, reset: bool) -> None:
-        """Cut the control and the data connection; whoever waits on them finds out."""
+        """Cut the control and the data connection."""
         for channel in (self.data, self.channel):
-            if channel is not None:
-                channel.cut(reset)
+            if reset and channel is not None:
+                channel.reset_on_close()
+        if self.task is not None:
+            self.task.cancel()
 
     async def aclose(self) -> None:
         """End everything that belongs to this connection."""

@@ -142,7 +142,8 @@ class Transfers(DataConnections):
         name = _without_options(rest)
         real, _ = self.get_paths(connection, name)
         prefix = f"{name.rstrip('/')}/" if name else ""
-        lines = [prefix + entry.name for entry in _entries(real)] if real.is_dir() else [name]
+        directory = stat.S_ISDIR(real.stat().st_mode)
+        lines = [prefix + entry.name for entry in _entries(real)] if directory else [name]
         await self._send_listing(connection, "NLST", rest, lines)
         return True
 
