@@ -14,6 +14,7 @@ Deviations that are tolerated on purpose carry a name that starts with ``quirk``
 """
 
 import re
+from calendar import isleap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -339,24 +340,20 @@ def _list_time(
     month: bytes, day: bytes, hour: bytes | None, minute: bytes, year: bytes | None, now: datetime
 ) -> datetime | None:
     """Build the time of a LIST line; None if no calendar has it."""
+    number = _MONTHS[month]
     try:
-        if hour is None or year is not None:
-            return datetime(int(year or 0), _MONTHS[month], int(day), tzinfo=UTC)
-        limit = now + _DAY
-        value = datetime(limit.year, _MONTHS[month], 1, int(hour), int(minute), tzinfo=UTC)
-        for past in range(9):  # between two leap days there are up to eight years
-            if _MONTHS[month] == 2 and day == b"29" and not _is_leap(limit.year - past):
-                continue
-            dated = value.replace(year=limit.year - past, day=int(day))
-            if dated <= limit:
-                return dated
+        if year is not None:
+            return datetime(int(year), number, int(day), tzinfo=UTC)
+        value = datetime(
+            2000, number, int(day), int(hour or 0), int(minute), tzinfo=UTC
+        )  # 2000 had a leap day
     except ValueError:
-        pass
-    return None
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        return None
+    limit = now + _DAY
+    past = limit.year
+    while (number == 2 and day == b"29" and not isleap(past)) or value.replace(year=past) > limit:
+        past -= 1
+    return value.replace(year=past)
 
 
 @lru_cache(maxsize=512)

@@ -392,32 +392,7 @@ def test_any_bytes(line: bytes) -> None:
     survives(line)
 
 
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                b" ",
-                b";",
-                b"=",
-                b"type",
-                b"file",
-                b"os.unix=slink:",
-                b" -> ",
-                b"-rw-r--r--",
-                b"1",
-                b"Jan",
-                b"12:00",
-                b"2020",
-                b"size",
-                b"modify",
-                b"/",
-                b"..",
-                b",",
-                b"total",
-            ]
-        )
-    )
-)
+@given(st.lists(st.sampled_from(rows.WORDS)))
 def test_any_words(words: list[bytes]) -> None:
     survives(b"".join(words))
 

@@ -81,6 +81,7 @@ LIST_ROWS = [
     (b"lrwxrwxrwx 1 a b 1 Jan  1  2020 l -> t", listed(LINK, "l", 1, 0o777, "t")),
     (b"lrwxrwxrwx 1 a b 6 Jan  1  2020 x -> y -> p -> q", listed(LINK, "x -> y", 6, 0o777, "p -> q")),
     (b"lrwxrwxrwx 1 a b 99 Jan  1  2020 x -> y -> z", listed(LINK, "x", 99, 0o777, "y -> z")),
+    (b"lrwxrwxrwx 1 a b 99999999999999999999 Jan  1  2020 l -> t", listed(LINK, "l", None, 0o777, "t")),
     (b"lrwxrwxrwx 1 a b 5 Jan  1  2020 l", listed(LINK, "l", 5, 0o777)),
     (b"-rw-r--r-- 1 a b 5 Jan  1  2020 a -> b", listed(FILE, "a -> b", 5)),
     (b"-rwsrwSrwt 1 a b 5 Jan  1  2020 f", listed(FILE, "f", 5, 0o7767)),
@@ -244,4 +245,25 @@ MLST_ROWS = [
     (b"type=cdir; /", "/", "/", b"/"),
     (b"type=pdir; ..", "..", "..", b".."),
     (b"type=file; a\xe4", "a\udce4", "a\udce4", b"a\xe4"),
+]
+
+WORDS = [
+    b" ",
+    b";",
+    b"=",
+    b"type",
+    b"file",
+    b"os.unix=slink:",
+    b" -> ",
+    b"-rw-r--r--",
+    b"1",
+    b"Jan",
+    b"12:00",
+    b"2020",
+    b"size",
+    b"modify",
+    b"/",
+    b"..",
+    b",",
+    b"total",
 ]
