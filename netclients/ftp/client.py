@@ -204,7 +204,7 @@ class FTPClient:
         job = FileDownload(
             self._context,
             path,
-            Path(destination),
+            os.fspath(destination),
             resume=resume,
             verify=verify,
             progress=progress,
@@ -228,15 +228,15 @@ class FTPClient:
         A source keeps its path below ``destination``. Two sources for one place: the second fails.
         """
         check_options(verify)
-        directory = Path(destination)
+        directory = os.fspath(destination)
         places = Destinations()
 
         async def job(source: str) -> Item:
-            target: Path | None = None
+            target: str | None = None
             download: FileDownload | None = None
             try:
                 target = local_destination(directory, source)
-                places.take(str(target))
+                places.take(target)
                 download = FileDownload(
                     self._context,
                     self._path(source),
@@ -249,8 +249,9 @@ class FTPClient:
                 )
                 done = await download.run()
             except NetClientError as error:
-                return Item(source, target, 0, download.attempts if download else 0, error)
-            return Item(source, target, done.size, download.attempts)
+                attempts = download.attempts if download else 0
+                return Item(source, None if target is None else Path(target), 0, attempts, error)
+            return Item(source, done.path, done.size, download.attempts)
 
         return Stream(BatchProducer(sources, job, concurrency))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netclients.transport.bulk import Meter, RateLimit
+from netclients.transport.disk import DiskQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,15 @@ _LARGEST = 1024 * 1024
 
 @dataclass(slots=True)
 class Context:
-    """One client's means. ``writing`` counts the downloads to files that are under way."""
+    """One client's means. ``writing`` counts the downloads to files that are under way; ``disk`` takes short file
+    operations off the loop."""
 
     pool: Pool[FTPConnection]
     settings: Settings
     policy: RetryPolicy
     limit: RateLimit | None
-    writing: int = field(default=0)
+    writing: int = 0
+    disk: DiskQueue = field(default_factory=DiskQueue)
 
     @property
     def trace(self) -> Trace:

@@ -87,6 +87,14 @@ class Dialogue(Pooled):
             await self.receive(timeout, phase)
             await self.flush()
 
+    async def settle_all(self) -> None:
+        """Read until no command waits for its reply."""
+        timeout = self.settings.timeouts.reply
+        await self.flush()
+        while not self.protocol.idle:
+            await self.receive(timeout, "reply")
+            await self.flush()
+
     async def reply_to(self, sent: Command) -> Reply:
         """Send ``sent`` and return its final reply, whatever its code."""
         ticket = self.submit(sent)

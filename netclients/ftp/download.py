@@ -63,7 +63,7 @@ class FileDownload:
         self,
         context: Context,
         path: str,
-        destination: Path,
+        destination: str,
         *,
         resume: bool = False,
         verify: Verify = "size",
@@ -107,7 +107,7 @@ class FileDownload:
             if self._verify == "strict" and not verified:
                 raise TruncatedTransfer(f"{self._reader.path}: neither SIZE nor a TLS close alert confirms the end")
             with self._buffer.content() as content:
-                await to_thread.run_sync(self._part.commit, content)
+                await self._context.disk.run(lambda: self._part.commit(content))
         except NetClientError as error:
             await self._keep(error)
             raise
@@ -116,7 +116,7 @@ class FileDownload:
             self._context.writing -= 1
             self._part.close()
         return Download(
-            path=self._part.path,
+            path=Path(self._part.path),
             size=self._reader.position,
             seconds=time.monotonic() - started,
             resumed_from=min(resumed_from, self._reader.offset),

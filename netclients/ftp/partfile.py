@@ -8,10 +8,10 @@ block and are called in worker threads.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from netclients.errors import LocalFileError, printable
 
@@ -21,6 +21,10 @@ except ImportError:  # Windows refuses a second writer by itself
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Fingerprint", "PartFile"]
+
+_FLAGS = (
+    os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,16 @@ class Fingerprint:
 
 
 class PartFile:
-    """The file behind one download to ``path``. Opened when first written to, or by :meth:`open`."""
+    """The file behind one download to ``path``: :meth:`open` it, or :meth:`commit` all of a small one at once."""
 
-    def __init__(self, path: Path, *, resume: bool) -> None:
+    def __init__(self, path: str, *, resume: bool) -> None:
         self.path = path
-        self._part = path.with_name(path.name + ".part")
-        self._memo = path.with_name(path.name + ".part.json")
+        self.size = 0
+        self._part = f"{path}.part"
+        self._memo = f"{path}.part.json"
         self._resume = resume
         self._fd: int | None = None
         self._remembered: Fingerprint | None = None
-        self.size = 0
 
     def open(self) -> Fingerprint | None:
         """Open the part file, make missing directories; return what is remembered about an earlier run's part.
@@ -57,10 +61,10 @@ class PartFile:
         """
         if self._fd is not None:
             return self._remembered
-        if self.path.is_dir():
-            raise LocalFileError(f"{printable(str(self.path))} is a directory", filename=str(self.path))
+        if os.path.isdir(self.path):
+            raise self._failed("write", IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), self.path)
         try:
-            self._fd = self._open_part()
+            self._fd = self._open_part(os.O_RDWR)
             self._lock(self._fd)
             self._remembered = self._recall() if self._resume else None
             if self._remembered is None:
@@ -71,14 +75,12 @@ class PartFile:
             raise self._failed("open", error) from error
         return self._remembered
 
-    def _open_part(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        flags |= getattr(os, "O_CLOEXEC", 0)
+    def _open_part(self, flags: int) -> int:
         try:
-            return os.open(self._part, flags, 0o666)
+            return os.open(self._part, flags | _FLAGS, 0o666)
         except FileNotFoundError:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self._part, flags, 0o666)
+            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            return os.open(self._part, flags | _FLAGS, 0o666)
 
     def _lock(self, fd: int) -> None:
         if fcntl is None:
@@ -87,12 +89,12 @@ class PartFile:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LocalFileError(
-                f"{printable(str(self._part))} is being written by another download", filename=str(self._part)
+                f"{printable(self._part)} is being written by another download", filename=self._part
             ) from None
 
     def _recall(self) -> Fingerprint | None:
         try:
-            with self._memo.open(encoding="utf-8") as file:
+            with open(self._memo, encoding="utf-8") as file:
                 memo = json.load(file)
             return Fingerprint(memo["size"], memo["modified"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -103,10 +105,10 @@ class PartFile:
         if fingerprint == self._remembered:
             return
         try:
-            with self._memo.open("w", encoding="utf-8") as file:
+            with open(self._memo, "w", encoding="utf-8") as file:
                 json.dump(asdict(fingerprint), file)
         except OSError as error:
-            raise self._failed("write", error) from error
+            raise self._failed("write", error, self._memo) from error
         self._remembered = fingerprint
 
     def write(self, data: memoryview) -> None:
@@ -133,15 +135,26 @@ class PartFile:
 
     def commit(self, data: memoryview) -> None:
         """Append the last ``data`` and give the file its name."""
+        if self._fd is None:
+            self._create()
         self.write(data)
         self.close()
         try:
             os.replace(self._part, self.path)
         except OSError as error:
-            raise self._failed("rename", error) from error
+            raise self._failed("rename", error, self.path) from error
         if self._remembered is not None:
             with contextlib.suppress(FileNotFoundError):
-                self._memo.unlink()
+                os.unlink(self._memo)
+
+    def _create(self) -> None:
+        """Open a part that nobody had: what :meth:`open` has to check and lock, a new file does not have."""
+        try:
+            self._fd = self._open_part(os.O_WRONLY | os.O_EXCL)
+        except FileExistsError:
+            self.open()
+        except OSError as error:
+            raise self._failed("open", error) from error
 
     def close(self) -> None:
         """Close the file and keep it as it is."""
@@ -149,8 +162,8 @@ class PartFile:
             fd, self._fd = self._fd, None
             os.close(fd)
 
-    def _failed(self, what: str, error: OSError) -> LocalFileError:
+    def _failed(self, what: str, error: OSError, name: str | None = None) -> LocalFileError:
         if isinstance(error, LocalFileError):
             return error
-        name = str(self._part)
+        name = name or self._part
         return LocalFileError(f"can't {what} {printable(name)}: {error.strerror}", errno=error.errno, filename=name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ntpath
+import os
 import sys
-from pathlib import Path
 
 from netclients.errors import ConfigurationError, printable
 
@@ -27,7 +27,7 @@ def remote_path(base: str, path: str) -> str:
     return f"{base.rstrip('/')}/{path}"
 
 
-def local_destination(directory: Path, path: str, *, windows: bool = sys.platform == "win32") -> Path:
+def local_destination(directory: str, path: str, *, windows: bool = sys.platform == "win32") -> str:
     """Return the place below ``directory`` for the remote ``path``, which keeps its own directories.
 
     Raises:
@@ -39,7 +39,7 @@ def local_destination(directory: Path, path: str, *, windows: bool = sys.platfor
     for part in parts:
         if part == ".." or "\0" in part or (windows and _impossible_on_windows(part)):
             raise ConfigurationError(f"{printable(path)!r} can't be stored below the destination")
-    return directory.joinpath(*parts)
+    return os.path.join(directory, *parts)
 
 
 def _impossible_on_windows(name: str) -> bool:

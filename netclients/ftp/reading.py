@@ -186,8 +186,8 @@ class RemoteReader:
             self._transfer.received = self.meter.total - self._attempt_began
             self._read_last_facts()
             self._transfer.abort()
-        if isinstance(error, PermanentReplyError) and self._connection is not None and self._connection.clean:
-            raise await explain(self._connection, self.path, error) from None
+        if isinstance(error, PermanentReplyError) and self._connection is not None:
+            raise await self._explain(self._connection, error) from None
         self.release()
         if self.meter.total - self._attempt_began >= _PROGRESS:
             self._schedule.progressed()
@@ -198,6 +198,13 @@ class RemoteReader:
             self.offset = self.meter.total = 0
         await self._schedule.pause(error)
         self.attempts += 1
+
+    async def _explain(self, connection: FTPConnection, error: PermanentReplyError) -> NetClientError:
+        try:
+            await connection.settle_all()
+        except NetClientError:
+            return error
+        return await explain(connection, self.path, error) if connection.clean else error
 
     def _read_last_facts(self) -> None:
         try:
