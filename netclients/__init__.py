@@ -87,7 +87,7 @@ _HOMES = {
 }
 _MODULE_OF = {name: f"netclients.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: PLE0604 - the names are those imported above
+__all__ = ["__version__", *sorted(_MODULE_OF)]
 
 
 def __getattr__(name: str) -> Any:

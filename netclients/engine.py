@@ -89,7 +89,7 @@ class Engine(Generic[C, E_co, S]):
         self, timeout: float | None, phase: str, *, read: Sequence[Waitable] = (), write: Sequence[Waitable] = ()
     ) -> None:
         """Wait until the peer has sent something, or one of the others may be read or written."""
-        readers = read if self.closed_by_peer else (self.stream, *read)
+        readers: Sequence[Waitable] = read if self.closed_by_peer else (self.stream, *read)
         await wait_any(readers, write, timeout, phase)
 
     async def receive(self, timeout: float | None, phase: str) -> None:

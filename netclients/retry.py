@@ -53,9 +53,7 @@ def is_temporary(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
     if isinstance(error, PoolTimeout):
         return False
-    return isinstance(
-        error, (ConnectError, ConnectionLost, PhaseTimeout, TransientReplyError, TruncatedTransfer)
-    )
+    return isinstance(error, (ConnectError, ConnectionLost, PhaseTimeout, TransientReplyError, TruncatedTransfer))
 
 
 class Schedule:
@@ -96,9 +94,7 @@ class Schedule:
         self.attempt = 1
 
 
-async def retrying(
-    policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]
-) -> T:
+async def retrying(policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]) -> T:
     """Run ``call`` until it succeeds, its error is not temporary, or the policy is used up."""
     schedule = Schedule(policy, operation, trace)
     while True:

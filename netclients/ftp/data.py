@@ -131,9 +131,7 @@ class _Active:
         self._listener = Listener(address)
         port = self._listener.port
         protocol = b"2" if ":" in address else b"1"
-        reply = await connection.reply_to(
-            command("EPRT", b"|%s|%s|%d|" % (protocol, address.encode("ascii"), port))
-        )
+        reply = await connection.reply_to(command("EPRT", b"|%s|%s|%d|" % (protocol, address.encode("ascii"), port)))
         if reply.kind == 5 and protocol == b"1":
             numbers = f"{address.replace('.', ',')},{port >> 8},{port & 255}"
             reply = await connection.reply_to(command("PORT", numbers.encode("ascii")))

@@ -55,6 +55,12 @@ class Dialogue(Pooled):
         """The control connection's bytes."""
         return self._engine.stream
 
+    @property
+    def local_address(self) -> str:
+        """The address that the server sees this connection come from, without proxies."""
+        sock = self._engine.stream.socket
+        return str(sock.getsockname()[0])
+
     # Commands and replies
 
     def submit(self, sent: Command) -> Ticket[Command]:

@@ -24,7 +24,7 @@ from netclients.ftp.results import Download, Progress
 from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from netclients.ftp.context import Context
     from netclients.transport.bulk import Sink
@@ -180,8 +180,13 @@ async def download_to_sink(
         NetClientError: what the server or the network did; what ``sink`` raises comes through as it is.
     """
     started = time.monotonic()
-    report = None if progress is None else lambda _: progress(Progress(path, reader.position, reader.size))
-    reader = RemoteReader(context, path, context.meter(limit_rate, report), verify=verify != "none")
+
+    def report(_: int) -> None:
+        assert progress is not None
+        progress(Progress(path, reader.position, reader.size))
+
+    meter = context.meter(limit_rate, None if progress is None else report)
+    reader = RemoteReader(context, path, meter, verify=verify != "none")
     dialer = context.settings.dialer
     try:
         while True:

@@ -29,9 +29,7 @@ class LineProducer(Producer[T], Generic[T]):
     it has ended, in whichever way.
     """
 
-    def __init__(
-        self, opener: Opener, parse: Parser[T], done: Callable[[FTPConnection], None] | None = None
-    ) -> None:
+    def __init__(self, opener: Opener, parse: Parser[T], done: Callable[[FTPConnection], None] | None = None) -> None:
         self._opener = opener
         self._parse = parse
         self._done = done
@@ -90,5 +88,3 @@ class LineProducer(Producer[T], Generic[T]):
         self._transfer = None
         if self._done is not None:
             self._done(transfer.connection)
-
-

@@ -321,8 +321,7 @@ _KIND_OF_LETTER = {
     b"s": EntryKind.OTHER,
 }
 _MONTHS = {
-    name: number
-    for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+    name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
 }
 
 
@@ -344,9 +343,7 @@ def _list_time(
     try:
         if year is not None:
             return datetime(int(year), number, int(day), tzinfo=UTC)
-        value = datetime(
-            2000, number, int(day), int(hour or 0), int(minute), tzinfo=UTC
-        )  # 2000 had a leap day
+        value = datetime(2000, number, int(day), int(hour or 0), int(minute), tzinfo=UTC)  # 2000 had a leap day
     except ValueError:
         return None
     limit = now + _DAY

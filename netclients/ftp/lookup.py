@@ -67,8 +67,12 @@ async def _find_by_facts(connection: FTPConnection, path: str) -> Entry:
     if size.kind == 2:
         time = parse_mdtm(modified.text) if modified.kind == 2 else None
         return Entry(
-            name, path, EntryKind.FILE, size=parse_size(size.text),
-            modified=time.value if time else None, precision=time.precision if time else None,
+            name,
+            path,
+            EntryKind.FILE,
+            size=parse_size(size.text),
+            modified=time.value if time else None,
+            precision=time.precision if time else None,
             raw_name=connection.encode(name),
         )
     if await can_enter(connection, path):
@@ -98,8 +102,16 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     if found is None:
         raise _as(RemoteFileNotFound, refusal)
     return Entry(
-        found.name, path, found.kind, size=found.size, modified=found.modified, precision=found.precision,
-        mode=found.mode, facts=found.facts, raw_name=found.raw_name, target=found.target,
+        found.name,
+        path,
+        found.kind,
+        size=found.size,
+        modified=found.modified,
+        precision=found.precision,
+        mode=found.mode,
+        facts=found.facts,
+        raw_name=found.raw_name,
+        target=found.target,
     )
 
 

@@ -22,9 +22,7 @@ except ImportError:  # Windows refuses a second writer by itself
 
 __all__ = ["Fingerprint", "PartFile"]
 
-_FLAGS = (
-    os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)
+_FLAGS = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,9 +214,4 @@ class FTPProtocol:
     @property
     def idle(self) -> bool:
         """Whether every command has had its reply and nothing is half received."""
-        return (
-            self.state is State.READY
-            and not self._pipeline
-            and not self._lines
-            and not self._parser.partial
-        )
+        return self.state is State.READY and not self._pipeline and not self._lines and not self._parser.partial

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netclients.config import Bounds, Endpoint, Login, TLSMode, Timeouts
+from netclients.config import Bounds, Endpoint, Login, Timeouts, TLSMode
 from netclients.events import Trace
 from netclients.ftp.types import ServerKind
 from netclients.transport.dial import Dialer
 
 __all__ = ["Learned", "Settings"]
 
-_READS_AHEAD = frozenset(
-    {ServerKind.VSFTPD, ServerKind.PROFTPD, ServerKind.PUREFTPD, ServerKind.PYFTPDLIB}
-)
+_READS_AHEAD = frozenset({ServerKind.VSFTPD, ServerKind.PROFTPD, ServerKind.PUREFTPD, ServerKind.PYFTPDLIB})
 _READS_AFTER_TRANSFER = frozenset({ServerKind.VSFTPD, ServerKind.PROFTPD, ServerKind.PUREFTPD})
 
 

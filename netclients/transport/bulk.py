@@ -71,9 +71,7 @@ class Meter:
 
     __slots__ = ("_limits", "_report", "_turn_bytes", "_turn_started", "total")
 
-    def __init__(
-        self, limits: Iterable[RateLimit | None] = (), report: Callable[[int], object] | None = None
-    ) -> None:
+    def __init__(self, limits: Iterable[RateLimit | None] = (), report: Callable[[int], object] | None = None) -> None:
         self._limits = [limit for limit in limits if limit is not None]
         self._report = report
         self._turn_bytes = 0
@@ -198,9 +196,7 @@ class FileBuffer:
         self._filled = 0
 
 
-async def receive_to_file(
-    stream: ByteStream, buffer: FileBuffer, store: Store, idle: Idle, meter: Meter
-) -> None:
+async def receive_to_file(stream: ByteStream, buffer: FileBuffer, store: Store, idle: Idle, meter: Meter) -> None:
     """Receive up to the stream's end; whenever ``buffer`` is full, ``store`` its content. The rest stays in it."""
     while True:
         with buffer.room(meter.step) as room:

@@ -136,9 +136,7 @@ def _check_proxy(url: str) -> None:
         raise ConfigurationError(f"proxy URL: {error}") from None
 
 
-async def _limited(
-    connect: Callable[[], Awaitable[socket.socket]], timeout: float | None, what: str
-) -> socket.socket:
+async def _limited(connect: Callable[[], Awaitable[socket.socket]], timeout: float | None, what: str) -> socket.socket:
     sock = None
     with anyio.move_on_after(timeout):
         sock = await connect()
@@ -177,7 +175,7 @@ async def _connect_by_name(host: str, port: int) -> socket.socket:
 async def _race_by_anyio(host: str, port: int) -> socket.socket:
     stream = await anyio.connect_tcp(host, port, happy_eyeballs_delay=_STAGGER)
     try:
-        sock: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket).dup()
+        sock: socket.socket = stream.extra_attributes[anyio.abc.SocketAttribute.raw_socket]().dup()
     finally:
         await stream.aclose()
     sock.setblocking(False)

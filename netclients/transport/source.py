@@ -49,7 +49,7 @@ class ByteSource:
             self._file = cast("BinaryIO", source)
         elif isinstance(source, (Iterable, AsyncIterable)):
             self.repeatable = False
-            self._iterator = iter(source) if isinstance(source, Iterable) else aiter(source)
+            self._iterator = _iterator_of(cast("Iterable[Buffer] | AsyncIterable[Buffer]", source))
         else:
             raise ConfigurationError(f"can't upload a {type(source).__name__}")
 
@@ -80,7 +80,7 @@ class ByteSource:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> LocalFileError:
-        name = str(self._path or getattr(self._file, "name", "the file"))
+        name = str(getattr(self._file, "name", "the file") if self._path is None else self._path)
         return LocalFileError(
             f"can't read {printable(name)}: {error.strerror or error}", errno=error.errno, filename=name
         )
@@ -143,6 +143,10 @@ class ByteSource:
         """Close the file if :meth:`prepare` opened it."""
         if self._path is not None and self._file is not None:
             self._file.close()
+
+
+def _iterator_of(source: Iterable[Buffer] | AsyncIterable[Buffer]) -> Iterator[Buffer] | AsyncIterator[Buffer]:
+    return aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
 
 def _checked(piece: Buffer) -> bytes:

@@ -75,9 +75,11 @@ class ByteStream(ABC):
 
     def hold(self) -> None:
         """A task begins to wait on the socket: closing it now would leave that task waiting for ever."""
+        return
 
     def let_go(self) -> None:
         """The task no longer waits."""
+        return
 
     @property
     def closed_cleanly(self) -> bool | None:
@@ -91,6 +93,7 @@ class ByteStream(ABC):
 
     def try_flush(self) -> None:
         """Hand what is held back to the network, as far as it fits."""
+        return
 
     async def wait(self, *, read: bool = False, write: bool = False, timeout: float | None, phase: str) -> None:
         """Wait until a ``try_`` call may succeed.
@@ -124,9 +127,7 @@ class ByteStream(ABC):
             self.try_flush()
 
 
-async def wait_any(
-    readers: Sequence[Waitable], writers: Sequence[Waitable], timeout: float | None, phase: str
-) -> None:
+async def wait_any(readers: Sequence[Waitable], writers: Sequence[Waitable], timeout: float | None, phase: str) -> None:
     """Wait until one of the streams may be read or written.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from socket import socket as Socket  # noqa: N812 - the property below is called socket
+from typing import cast
 
 from netclients.errors import ConnectionLost, PhaseTimeout, TLSError, TransportError
 from netclients.transport.stream import Buffer, ByteStream, SocketStream
@@ -124,7 +125,7 @@ class TLSStream(ByteStream):
             size = len(view)
             while filled < size:
                 try:
-                    count = self._object.read(size - filled, view[filled:])  # type: ignore[arg-type]
+                    count = _read_into(self._object, size - filled, view[filled:])
                 except ssl.SSLWantReadError:
                     if filled:
                         break
@@ -252,6 +253,11 @@ class TLSStream(ByteStream):
     def let_go(self) -> None:
         """A task no longer waits on the socket."""
         self._stream.let_go()
+
+
+def _read_into(tls: ssl.SSLObject, size: int, buffer: memoryview) -> int:
+    # With a buffer, read() returns a count; the type stubs only know the form without one.
+    return cast("int", tls.read(size, buffer))
 
 
 def _reason(error: ssl.SSLError) -> str:

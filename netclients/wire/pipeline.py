@@ -81,10 +81,7 @@ class Pipeline(Generic[C]):
         if not self._awaiting:
             return True
         # What was sent before a LAST or BARRIER command has been released already, so only the newest counts.
-        return (
-            ticket.pipelining is not Pipelining.BARRIER
-            and self._awaiting[-1].pipelining is Pipelining.FREE
-        )
+        return ticket.pipelining is not Pipelining.BARRIER and self._awaiting[-1].pipelining is Pipelining.FREE
 
     @property
     def current(self) -> Ticket[C] | None:
