@@ -1,0 +1,1 @@
+"""Our speed beside that of others, side by side in one run: ``python -m benchmarks``."""
