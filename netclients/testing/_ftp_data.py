@@ -18,7 +18,7 @@ from aioftp.common import Connection
 from ._channel import Channel
 from ._ftp_commands import Commands
 from ._ftp_session import Session
-from ._sockets import listening_socket
+from ._sockets import accept, listening_socket
 from .ftp_faults import CutData, FaultScript
 
 
@@ -151,10 +151,10 @@ class DataConnections(Commands):
             if session.listener is None:
                 raise ConnectionRefusedError("no PASV or PORT")
             while True:
-                sock, address = await loop.sock_accept(session.listener)
-                if _same_host(address[0], session.channel.peer[0]):
-                    return Channel(sock)
-                sock.close()  # somebody else's connection must not get this client's file
+                channel = Channel(await accept(session.listener))
+                if _same_host(channel.peer[0], session.channel.peer[0]):
+                    return channel
+                channel.close()  # somebody else's connection must not get this client's file
 
     async def _protect(self, session: Session, channel: Channel) -> bool:
         """Make the TLS handshake if PROT P asks for it; reply and return False if it fails."""
@@ -197,9 +197,7 @@ class DataConnections(Commands):
             if channel not in session.lingering:
                 channel.close()
 
-    async def _run(
-        self, session: Session, channel: Channel, work: Callable[[Channel], Awaitable[None]]
-    ) -> None:
+    async def _run(self, session: Session, channel: Channel, work: Callable[[Channel], Awaitable[None]]) -> None:
         try:
             await work(channel)
         except CutError as cut:

@@ -70,6 +70,8 @@ class Engine(Transfers):
         task = asyncio.create_task(self._serve(sock))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        # A task that is cancelled before it begins has no chance to close anything.
+        task.add_done_callback(lambda _: sock.close())
 
     async def _serve(self, sock: socket.socket) -> None:
         # Clients send ABOR as urgent data, of which the last byte would get lost otherwise.

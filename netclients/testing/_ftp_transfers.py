@@ -159,9 +159,7 @@ class Transfers(DataConnections):
         await self._send_listing(connection, "MLSD", rest, lines)
         return True
 
-    async def _send_listing(
-        self, connection: Connection, verb: str, argument: str, lines: Sequence[str]
-    ) -> None:
+    async def _send_listing(self, connection: Connection, verb: str, argument: str, lines: Sequence[str]) -> None:
         session: Session = connection.session
         data = "".join(f"{line}\r\n" for line in lines).encode(session.encoding, "surrogateescape")
         cut = self.faults.at_transfer(verb, argument, len(data))

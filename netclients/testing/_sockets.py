@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -20,12 +21,33 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket], object]) -> None:
-    """Hand every new connection over; ends by cancellation only."""
+async def accept(listener: socket.socket) -> socket.socket:
+    """Return the next connection. Unlike ``loop.sock_accept`` it loses none when it is cancelled."""
     loop = asyncio.get_running_loop()
     while True:
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            return listener.accept()[0]
+        ready: asyncio.Future[None] = loop.create_future()
         try:
-            sock, _ = await loop.sock_accept(listener)
+            loop.add_reader(listener, _finish, ready)
+        except NotImplementedError:  # the proactor loop of Windows
+            return (await loop.sock_accept(listener))[0]
+        try:
+            await ready
+        finally:
+            loop.remove_reader(listener)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket], object]) -> None:
+    """Hand every new connection over; ends by cancellation only."""
+    while True:
+        try:
+            sock = await accept(listener)
         except OSError as error:
             if error.errno in _OUT_OF_DESCRIPTORS:
                 await asyncio.sleep(0.05)  # until other connections have ended
@@ -33,6 +55,7 @@ async def accept_forever(listener: socket.socket, accepted: Callable[[socket.soc
                 raise
         else:
             accepted(sock)
+            await asyncio.sleep(0)  # a burst of connections must not keep the loop from serving them
 
 
 def reset_on_close(sock: socket.socket) -> None:

@@ -257,9 +257,7 @@ class _Run:
             return  # a bare yield: nothing that could be done already
         self.fired = True
         where = _position(self._call)
-        self.where = (
-            f"after it was cancelled ({self._way}) at its suspension {self._point}, waiting in {where}"
-        )
+        self.where = f"after it was cancelled ({self._way}) at its suspension {self._point}, waiting in {where}"
 
 
 def _throw(inner: Any, error: BaseException) -> Callable[[], Any]:

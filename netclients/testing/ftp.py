@@ -96,7 +96,7 @@ class FTPServer:
         encoding: str = "utf-8",
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self.root = Path(root).resolve()
+        self.root: Path = Path(root).resolve()
         self._users = None if users is None else dict(users)
         self._tls: TLS = tls
         if tls != "none" and ssl_context is None:

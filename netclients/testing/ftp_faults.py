@@ -136,11 +136,7 @@ class FaultScript:
         fault = self.faults[index]
         number = self._seen[index] - fault.skip
         self._seen[index] += 1
-        if (
-            number < 0
-            or number % fault.every
-            or (fault.times is not None and self._fired[index] >= fault.times)
-        ):
+        if number < 0 or number % fault.every or (fault.times is not None and self._fired[index] >= fault.times):
             return False
         self._fired[index] += 1
         return True

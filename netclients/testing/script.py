@@ -36,9 +36,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _CHUNK = 64 * 1024
-_LINE = re.compile(
-    r"(?P<who>[SC])(?:\*(?P<repeat>\d*))?(?P<mark>[:|~-])(?: (?P<text>.*)|(?P<word>\w*))", re.DOTALL
-)
+_LINE = re.compile(r"(?P<who>[SC])(?:\*(?P<repeat>\d*))?(?P<mark>[:|~-])(?: (?P<text>.*)|(?P<word>\w*))", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\]|.|$)")
 _ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
 

@@ -148,6 +148,8 @@ class ScriptedServer:
         task = asyncio.create_task(player.run([StartTLS()] if self._tls else []))
         self._players[task] = player
         task.add_done_callback(self._players.pop)
+        # A task that is cancelled before it begins has no chance to close anything.
+        task.add_done_callback(lambda _: sock.close())
 
 
 def _is_step(item: object) -> bool:
@@ -226,9 +228,7 @@ class _Player:
                     raise _MismatchError(f"expected a line like {step.pattern.pattern!r}, got {line!r}")
             case StartTLS():
                 if self.input:
-                    raise _MismatchError(
-                        f"the client sent plaintext in front of its handshake: {bytes(self.input)!r}"
-                    )
+                    raise _MismatchError(f"the client sent plaintext in front of its handshake: {bytes(self.input)!r}")
                 await self.channel.start_tls(self.context or certificates.server_context())
             case Close():
                 await self.channel.send_close_alert()

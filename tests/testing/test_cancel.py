@@ -205,9 +205,7 @@ async def test_random_cancellations_pass_a_sound_pool() -> None:
 async def test_random_cancellations_catch_a_broken_pool(broken: str) -> None:
     pool = _Pool(broken)
     with pytest.raises(AssertionError):
-        await random_cancellations(
-            lambda number: pool.call(), check=pool.check, calls=100, concurrency=4, timeout=1
-        )
+        await random_cancellations(lambda number: pool.call(), check=pool.check, calls=100, concurrency=4, timeout=1)
 
 
 async def test_wrong_answers_come_out() -> None:

@@ -274,9 +274,7 @@ def test_ftp_over_tls_by_data_ports(tmp_path: Path, chunk: int | None) -> None:
     flow = Flow(chunk=chunk)
     with (
         FTPServer(tmp_path, tls="explicit", passive_ports=ports) as server,
-        FaultProxy(
-            (server.host, server.port), plan=Plan(flow, flow), ftp=True, data_ports=ports, host="::1"
-        ) as proxy,
+        FaultProxy((server.host, server.port), plan=Plan(flow, flow), ftp=True, data_ports=ports, host="::1") as proxy,
         ftplib.FTP_TLS(context=server.client_context()) as client,
     ):
         client.connect(proxy.host, proxy.port, timeout=10)
