@@ -141,7 +141,7 @@ def render(table: Table) -> list[str]:
             lines.append(f"| {contender.name} | left out: {contender.missing} | | | | |")
             continue
         low, high = _number(min(contender.figures)), _number(max(contender.figures))
-        ratio = "" if contender is table.ours else f"{table.ratio(contender):.2f}×"
+        ratio = "" if contender is table.ours else f"{table.ratio(contender):.2f}"
         bar, met = _judge(table, contender)
         lines.append(f"| {contender.name} | {_number(contender.median)} | {low} … {high} | {ratio} | {bar} | {met} |")
     return [*lines, "", *(f"{note}\n" for note in table.notes)]
@@ -152,7 +152,7 @@ def _judge(table: Table, contender: Contender) -> tuple[str, str]:
         sign = "≥" if table.unit in HIGHER_IS_BETTER else "≤"
         return f"{sign} {_number(contender.limit)} {table.unit}", _word(table.within(contender))
     if contender.factor is not None:
-        return f"≥ {contender.factor}×", _word(table.ratio(contender) >= contender.factor)
+        return f"≥ {contender.factor}", _word(table.ratio(contender) >= contender.factor)
     return "", ""
 
 

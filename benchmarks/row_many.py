@@ -93,9 +93,9 @@ class Job:
 
     def _measure(self, fetch: Callable[[str], float]) -> Callable[[], float]:
         def measure() -> float:
-            with fresh_directory(self._work) as directory:
-                seconds = fetch(str(directory))
-                check_files(directory, len(self._names), SIZE)
+            directory = fresh_directory(self._work)
+            seconds = fetch(str(directory))
+            check_files(directory, len(self._names), SIZE)
             return len(self._names) / seconds
 
         return measure

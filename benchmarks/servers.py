@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,15 +74,13 @@ def small_files(server: RealServer, directory: str, count: int, size: int) -> li
     return names
 
 
-@contextmanager
-def fresh_directory(work: Path) -> Iterator[Path]:
-    """A directory to download to, for one run."""
-    directory = work / "out"
-    directory.mkdir()
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
+def fresh_directory(work: Path) -> Path:
+    """Make a directory to download to, for one run.
+
+    Nothing is removed between runs: ext4 searches the inodes that were freed last whenever it makes a file, so
+    the next contender would pay for the clearing up.
+    """
+    return Path(tempfile.mkdtemp(prefix="out-", dir=work))
 
 
 def check_files(directory: Path, count: int, size: int) -> None:
