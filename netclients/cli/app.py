@@ -1,0 +1,194 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+import netclients
+from netclients.cli import listing, stdio, transfers
+from netclients.cli.failures import INTERRUPTED, USAGE
+from netclients.cli.running import execute
+from netclients.cli.session import Session
+from netclients.cli.sizes import parse_size
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    help="Files from and to FTP servers: ftp://, ftps:// (TLS from the first byte), ftpes:// (TLS by command).",
+    epilog="Exit codes: 0 all done, 1 some failed, 2 usage, 3 authentication, 4 connection or TLS, 130 interrupted. "
+    "Credentials: URL, NETCLIENTS_USER and NETCLIENTS_PASSWORD, ~/.netrc (or $NETRC), or a prompt.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _read_rate(text: str) -> float:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Concurrency = Annotated[int, typer.Option("-c", "--concurrency", metavar="N", min=1, help="Connections to each host.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--limit-rate", metavar="RATE", parser=_read_rate, help="Bytes a second over all transfers: 500K, 10M."
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue what an earlier run left as NAME.part.")]
+CAFile = Annotated[
+    Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust the authorities in this PEM file, only.")
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Do not check TLS certificates.")]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the dialogue, secrets as ***.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"netclients {netclients.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """See the application's help."""
+
+
+@app.command()
+def get(
+    urls: Annotated[list[str] | None, typer.Argument(metavar="URL...", help="Files.")] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="DIR|-", help="Where to put them; - is standard output.")
+    ] = ".",
+    url_list: Annotated[
+        str | None,
+        typer.Option("-i", "--input", metavar="LIST", help="A file with a URL a line; - is standard input."),
+    ] = None,
+    concurrency: Concurrency = 8,
+    limit_rate: Rate = None,
+    resume: Resume = False,
+    ca_file: CAFile = None,
+    insecure: Insecure = False,
+    json: JSON = False,
+    verbose: Verbose = False,
+) -> None:
+    """Download files. Several of one host share connections, several hosts are asked at once.
+
+    A file keeps its name, grows as NAME.part, and has its name when all of it has come.
+    """
+    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    if output == "-":
+        execute(lambda: stdio.print_files(session, urls or [], url_list, resume=resume), verbose=verbose)
+    else:
+        execute(lambda: transfers.get(session, urls or [], url_list, Path(output), resume=resume), verbose=verbose)
+
+
+@app.command()
+def put(
+    files: Annotated[list[str], typer.Argument(metavar="FILE... URL", help="Local files (-: standard input); URL.")],
+    concurrency: Concurrency = 8,
+    limit_rate: Rate = None,
+    resume: Resume = False,
+    ca_file: CAFile = None,
+    insecure: Insecure = False,
+    json: JSON = False,
+    verbose: Verbose = False,
+) -> None:
+    """Upload files. A URL that ends with / is a directory; it must be one for several files. It is made if missing.
+
+    A file grows as NAME.part on the server, and has its name when all of it is there.
+    """
+    if len(files) < 2:
+        raise typer.BadParameter("at least one FILE and a URL are needed")
+    *sources, url = files
+    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    execute(lambda: transfers.put(session, sources, url, resume=resume), verbose=verbose)
+
+
+@app.command()
+def ls(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A directory, or a file.")],
+    long: Annotated[bool, typer.Option("-l", "--long", help="Mode, size and time, too.")] = False,
+    ca_file: CAFile = None,
+    insecure: Insecure = False,
+    json: JSON = False,
+    verbose: Verbose = False,
+) -> None:
+    """List a directory, in the server's order; times are UTC."""
+    session = Session(1, None, ca_file, insecure, json, verbose)
+    execute(lambda: listing.ls(session, url, long=long), verbose=verbose)
+
+
+@app.command()
+def cat(
+    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Files.")],
+    limit_rate: Rate = None,
+    ca_file: CAFile = None,
+    insecure: Insecure = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write files to standard output, one after the other."""
+    session = Session(1, limit_rate, ca_file, insecure, False, verbose)
+    execute(lambda: stdio.print_files(session, urls, None, resume=False), verbose=verbose)
+
+
+@app.command()
+def demo() -> None:
+    """Download hundreds of files from embedded servers that cut connections, and verify every checksum."""
+    from rich.console import Console
+
+    from netclients.cli.demo.run import run_demo
+
+    execute(lambda: int(not run_demo(Console())), verbose=False)
+
+
+def run() -> NoReturn:
+    """Run the command that this process was started for, and end the process."""
+    _prepare_streams()
+    try:
+        app(prog_name="netclients")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        _leave_at_once(code)
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Make printing safe whatever the locale; names that it can't show are escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by whoever started us.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End without waiting for threads: one may be stuck in a read or write that nobody else will ever finish."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            continue
+    os._exit(code)
+
+
+assert typer.BadParameter("").exit_code == USAGE

@@ -1,0 +1,93 @@
+"""Running a command's work, and turning its end into an exit code, whatever that end is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import anyio
+import typer
+
+from netclients.cli.failures import FAILED, INTERRUPTED, complain, exit_code
+from netclients.errors import NetClientError
+
+__all__ = ["execute"]
+
+
+def execute(work: Callable[[], Coroutine[Any, Any, int] | int], *, verbose: bool) -> NoReturn:
+    """Run ``work``, a function or coroutine function that returns an exit code, and leave with it."""
+    with _dialogue(verbose):
+        code = _outcome(work)
+    raise typer.Exit(code)
+
+
+def _outcome(work: Callable[[], Coroutine[Any, Any, int] | int]) -> int:
+    try:
+        result = work()
+        return result if isinstance(result, int) else anyio.run(_wait_for, result)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BaseExceptionGroup as group:
+        return _code_of(_first_leaf(group))
+    except Exception as error:  # noqa: BLE001 - what is not known here is raised again
+        return _code_of(error)
+
+
+async def _wait_for(work: Coroutine[Any, Any, int]) -> int:
+    code = await work
+    sys.stdout.flush()
+    return code
+
+
+def _first_leaf(group: BaseExceptionGroup[Any]) -> BaseException:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
+def _code_of(error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):
+        return _end_of_pipe()
+    if isinstance(error, NetClientError):
+        complain(error)
+        return exit_code(error)
+    if isinstance(error, OSError):
+        complain(error)
+        return FAILED
+    raise error
+
+
+def _end_of_pipe() -> int:
+    """Whoever read our output has seen enough (``| head``), which is no failure."""
+    try:
+        # Python flushes standard output once more at its end, and would complain there.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return 0  # standard output is no file: nothing to silence
+    return 0
+
+
+@contextmanager
+def _dialogue(wanted: bool) -> Iterator[None]:
+    """Show the library's log on standard error meanwhile."""
+    if not wanted:
+        yield
+        return
+    log = logging.getLogger("netclients")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)
