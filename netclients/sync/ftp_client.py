@@ -1,0 +1,269 @@
+# ruff: noqa: D102 - docstrings are those of the asynchronous twin
+"""``FTPClient`` for blocking code: each method runs its asynchronous twin in the portal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from netclients.ftp.client import FTPClient as AsyncFTPClient
+from netclients.ftp.client import Lease as AsyncLease
+from netclients.sync.calls import Desk, run, run_sync
+from netclients.sync.docs import documented_like
+from netclients.sync.ftp_connection import FTPConnection
+from netclients.sync.portal import running_portal
+from netclients.sync.relays import ProgressRelay, SinkRelay
+from netclients.sync.remote_file import RemoteFile
+from netclients.sync.sources import lend_iterable, lend_upload
+from netclients.sync.streams import Stream
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+    from collections.abc import Callable, Iterable
+
+    from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode
+    from netclients.events import Events
+    from netclients.ftp.download import OnProgress, Verify
+    from netclients.ftp.results import Download, Item, Upload
+    from netclients.ftp.types import Entry
+    from netclients.pool import PoolStats
+    from netclients.retry import RetryPolicy
+    from netclients.sync.sources import Uploadable
+    from netclients.transport.bulk import Sink
+
+__all__ = ["FTPClient", "Lease"]
+
+
+@documented_like(AsyncFTPClient, close="aclose")
+class FTPClient:
+    """A client for one FTP server, for blocking code.
+
+    Works with ``with`` or without (then call :meth:`close`), connects when first needed, and may be used from
+    any number of threads at once. Sinks and progress callbacks are called in the thread that called the method,
+    as is whatever reads or yields upload data. A sink gets up to 1 MiB at a time. Progress reports that come
+    faster than the callback takes them are left out, except the latest of each file.
+    """
+
+    def __init__(
+        self,
+        url: str | Endpoint,
+        *,
+        auth: Login | tuple[str, str] | None = None,
+        tls: TLSMode | Literal["implicit", "starttls", "none"] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        limits: PoolLimits | None = None,
+        bounds: Bounds | None = None,
+        proxy: str | None = None,
+        events: Events | None = None,
+        limit_rate: float | None = None,
+        active: bool = False,
+        encoding: str = "utf-8",
+    ) -> None:
+        self._twin = AsyncFTPClient(
+            url,
+            auth=auth,
+            tls=tls,
+            ssl_context=ssl_context,
+            timeouts=timeouts,
+            retry=retry,
+            limits=limits,
+            bounds=bounds,
+            proxy=proxy,
+            events=events,
+            limit_rate=limit_rate,
+            active=active,
+            encoding=encoding,
+        )
+
+    # Life
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        run(self._twin.aclose())
+
+    def __del__(self) -> None:
+        # The sockets are closed in the loop's thread, whichever thread drops the last reference.
+        portal = running_portal()
+        if portal is not None and hasattr(self, "_twin"):
+            portal.post_if_running(_drop, self._twin)
+
+    @property
+    def stats(self) -> PoolStats:
+        return self._twin.stats
+
+    def connection(self) -> Lease:
+        return Lease(self, self._twin.connection())
+
+    # Downloads
+
+    def download(
+        self,
+        source: str,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        sink: Sink | None = None,
+        resume: bool = False,
+        segments: int = 1,
+        verify: Verify = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Download:
+        desk = Desk()
+        download = self._twin.download(
+            source,
+            destination,
+            sink=None if sink is None else SinkRelay(desk, sink),
+            resume=resume,
+            segments=segments,
+            verify=verify,
+            progress=_reports(desk, progress),
+            limit_rate=limit_rate,
+        )
+        return run(download, desk)
+
+    def download_many(
+        self,
+        sources: Iterable[str],
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 8,
+        resume: bool = False,
+        verify: Verify = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Stream[Item]:
+        desk = Desk()
+        lent = lend_iterable(desk, sources)
+        twin = run_sync(
+            lambda: self._twin.download_many(
+                lent,
+                destination,
+                concurrency=concurrency,
+                resume=resume,
+                verify=verify,
+                progress=_reports(desk, progress),
+                limit_rate=limit_rate,
+            )
+        )
+        return Stream(twin, desk=desk, owner=self, room=concurrency)
+
+    def open(self, path: str, mode: Literal["rb"] = "rb", *, offset: int = 0) -> RemoteFile:
+        return RemoteFile(self._twin.open(path, mode, offset=offset), owner=self)
+
+    def read_bytes(self, path: str) -> bytes:
+        return run(self._twin.read_bytes(path))
+
+    def read_text(self, path: str, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return run(self._twin.read_text(path, encoding, errors))
+
+    # Uploads
+
+    def upload(
+        self,
+        source: Uploadable,
+        destination: str,
+        *,
+        atomic: bool = True,
+        resume: bool = False,
+        verify: Literal["size", "none"] = "size",
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Upload:
+        desk = Desk()
+        upload = self._twin.upload(
+            lend_upload(desk, source),
+            destination,
+            atomic=atomic,
+            resume=resume,
+            verify=verify,
+            progress=_reports(desk, progress),
+            limit_rate=limit_rate,
+        )
+        return run(upload, desk)
+
+    def upload_many(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        destination: str,
+        *,
+        concurrency: int = 8,
+        atomic: bool = True,
+        resume: bool = False,
+        progress: OnProgress | None = None,
+        limit_rate: float | None = None,
+    ) -> Stream[Item]:
+        desk = Desk()
+        lent = lend_iterable(desk, sources)
+        twin = run_sync(
+            lambda: self._twin.upload_many(
+                lent,
+                destination,
+                concurrency=concurrency,
+                atomic=atomic,
+                resume=resume,
+                progress=_reports(desk, progress),
+                limit_rate=limit_rate,
+            )
+        )
+        return Stream(twin, desk=desk, owner=self, room=concurrency)
+
+    # Names
+
+    def scandir(self, path: str = ".") -> Stream[Entry]:
+        return Stream(self._twin.scandir(path), owner=self)
+
+    def stat(self, path: str) -> Entry:
+        return run(self._twin.stat(path))
+
+    def exists(self, path: str) -> bool:
+        return run(self._twin.exists(path))
+
+    # Changes
+
+    def rename(self, source: str, target: str) -> None:
+        run(self._twin.rename(source, target))
+
+    def remove(self, path: str) -> None:
+        run(self._twin.remove(path))
+
+    def makedirs(self, path: str) -> None:
+        run(self._twin.makedirs(path))
+
+
+def _drop(twin: AsyncFTPClient) -> None:
+    twin.__del__()
+
+
+def _reports(desk: Desk, callback: Callable[..., object] | None) -> OnProgress | None:
+    return None if callback is None else ProgressRelay(desk, callback)
+
+
+class Lease:
+    """One connection, lent: ``with ftp.connection() as connection``."""
+
+    def __init__(self, client: FTPClient, twin: AsyncLease) -> None:
+        self._client = client
+        self._twin = twin
+
+    def __enter__(self) -> FTPConnection:
+        try:
+            return FTPConnection(run(self._twin.__aenter__()), owner=self._client)
+        except BaseException:
+            # An interrupt may have come between the loan and this thread.
+            run(self._twin.__aexit__(None, None, None))
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run(self._twin.__aexit__(kind, error, trace))
