@@ -204,7 +204,7 @@ async def test_bad_sources(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Pat
                 await client.upload(b"x", name)
         assert client.stats.opened == 0
         for source in (["text"], text(), [3]):
-            with pytest.raises(ConfigurationError, match="str|int"):
+            with pytest.raises(ConfigurationError, match=r"str|int"):
                 await client.upload(source, "f")  # type: ignore[arg-type]
         await client.upload(b"fine", "fine")
         assert client.stats.in_use == 0
@@ -290,6 +290,15 @@ async def test_a_lost_tail_is_found_by_the_size(embedded: Embedded) -> None:
             await client.upload(b"x" * 100, "f")
         assert (caught.value.expected, caught.value.received) == (100, 50)
     assert not (server.root / "f").exists()
+
+
+async def test_the_servers_reason_is_told(embedded: Embedded) -> None:
+    server = embedded(faults=[CutData("STOR", after=500_000, how="fin", reply="552 Quota exceeded.")])
+    async with FTPClient(server.url, tls="none") as client:
+        with pytest.raises(PermanentReplyError, match="Quota exceeded") as caught:
+            await client.upload(BODY * 4, "f")
+        assert caught.value.code == 552
+    assert server.stats.commands["STOR"] == 1
 
 
 async def test_what_can_be_read_again_is_sent_again(embedded: Embedded) -> None:

@@ -1,0 +1,253 @@
+"""``download_many`` and ``upload_many``: every source ends in one item, whatever happens to the others."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from netclients import (
+    ConfigurationError,
+    FTPClient,
+    Item,
+    LocalFileError,
+    PoolLimits,
+    RemoteFileNotFound,
+    RemoteIsADirectory,
+)
+from netclients.testing import FTPServer
+from tests.servers import FTPTarget
+
+pytestmark = pytest.mark.anyio
+
+MakeClient = Callable[..., FTPClient]
+Embedded = Callable[..., FTPServer]
+
+BODIES = {f"d{number % 3}/f{number}": bytes([number]) * (number * 3001) for number in range(30)}
+
+
+def fill(server: FTPTarget) -> None:
+    for name, body in BODIES.items():
+        server.put(name, body)
+
+
+def check(directory: Path) -> None:
+    assert {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()} == BODIES.keys()
+    for name, body in BODIES.items():
+        assert (directory / name).read_bytes() == body
+
+
+async def collect(stream: Any) -> dict[str, Item]:
+    async with stream as items:
+        found = [item async for item in items]
+    assert len({item.source for item in found}) == len(found)
+    return {item.source: item for item in found}
+
+
+async def test_download_many(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+    target = tmp_path / "out"
+    async with ftp(limits=PoolLimits(max_connections=3)) as client:
+        items = await collect(client.download_many(list(BODIES), target, concurrency=8))
+        stats = client.stats
+    check(target)
+    assert {name: (item.path, item.size, item.attempts, item.error) for name, item in items.items()} == {
+        name: (target / name, len(body), 1, None) for name, body in BODIES.items()
+    }
+    assert (stats.opened <= 3, stats.in_use, stats.waiting) == (True, 0, 0)
+
+
+async def test_upload_many(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, body in BODIES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(body)
+    monkeypatch.chdir(tmp_path)
+    sources = [Path(name) if len(name) % 2 else name for name in BODIES]
+    async with ftp(limits=PoolLimits(max_connections=3)) as client:
+        items = await collect(client.upload_many(sources, "to/there", concurrency=8))
+        stats = client.stats
+        absolute = await collect(client.upload_many([tmp_path / "d1" / "f1"], "flat"))
+    check(ftp_server.root / "to" / "there")
+    assert {name: (item.path, item.size, item.attempts, item.error) for name, item in items.items()} == {
+        name: (f"to/there/{name}", len(body), 1, None) for name, body in BODIES.items()
+    }
+    assert (stats.opened <= 3, stats.in_use) == (True, 0)
+    assert [item.path for item in absolute.values()] == ["flat/f1"]
+    assert (ftp_server.root / "flat" / "f1").read_bytes() == BODIES["d1/f1"]
+
+
+async def test_failures_stay_with_their_items(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+    (tmp_path / "d2").write_bytes(b"in the way")
+    sources = ["d0/f0", "missing", "d0", "d2/f2", "../d1/f1", "d1/f1", "d0/", "a\nb", ""]
+    async with ftp() as client:
+        items = await collect(client.download_many(sources, tmp_path, concurrency=2))
+        assert client.stats.in_use == 0
+    # What is a directory there may be one here too by now.
+    assert isinstance(items.pop("d0").error, (LocalFileError, RemoteIsADirectory))
+    errors = {source: type(item.error) for source, item in items.items()}
+    assert errors == {
+        "d0/f0": type(None),
+        "d1/f1": type(None),
+        "missing": RemoteFileNotFound,
+        "d2/f2": LocalFileError,
+        "../d1/f1": ConfigurationError,
+        "d0/": ConfigurationError,
+        "a\nb": ConfigurationError,
+        "": ConfigurationError,
+    }
+    assert items["missing"].size == 0
+    with pytest.raises(RemoteFileNotFound):
+        items["missing"].raise_for_error()
+    items["d0/f0"].raise_for_error()
+    assert (tmp_path / "d1" / "f1").read_bytes() == BODIES["d1/f1"]
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+async def test_a_directory_as_source(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    ftp_server.put("d/f", b"x")
+    async with ftp() as client:
+        items = await collect(client.download_many(["d"], tmp_path / "out"))
+    assert isinstance(items["d"].error, RemoteIsADirectory)
+
+
+async def test_two_sources_for_one_place(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    ftp_server.put("f", b"first")
+    async with ftp() as client:
+        async with client.download_many(["f", "./f"], tmp_path / "out", concurrency=1) as stream:
+            items = [item async for item in stream]
+        assert [type(item.error) for item in items] == [type(None), ConfigurationError]
+        (tmp_path / "a").mkdir()
+        (tmp_path / "f").write_bytes(b"one")
+        (tmp_path / "a" / "f").write_bytes(b"two")
+        both = [tmp_path / "f", tmp_path / "a" / "f"]
+        async with client.upload_many(both, "to", concurrency=1) as stream:
+            items = [item async for item in stream]
+        assert [type(item.error) for item in items] == [type(None), ConfigurationError]
+    assert (tmp_path / "out" / "f").read_bytes() == b"first"
+    assert (ftp_server.root / "to" / "f").read_bytes() == b"one"
+
+
+async def test_sources_from_generators(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+    pulled: list[str] = []
+
+    def lazily() -> Iterator[str]:
+        for name in BODIES:
+            pulled.append(name)
+            yield name
+
+    async def slowly() -> AsyncIterator[str]:
+        for name in BODIES:
+            await anyio.sleep(0)
+            yield name
+
+    async with ftp(limits=PoolLimits(max_connections=4)) as client:
+        async with client.download_many(lazily(), tmp_path / "a", concurrency=2) as items:
+            await anext(items)
+            # As many as are under way or wait to be taken, not all.
+            assert len(pulled) < 10
+            async for _ in items:
+                pass
+        await collect(client.download_many(slowly(), tmp_path / "b", concurrency=4))
+    check(tmp_path / "a")
+    check(tmp_path / "b")
+
+
+async def test_a_source_iterator_that_fails(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+
+    def broken() -> Iterator[str]:
+        yield "d0/f0"
+        raise ZeroDivisionError("mine")
+
+    async with ftp() as client:
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            await collect(client.download_many(broken(), tmp_path, concurrency=3))
+        assert client.stats.in_use == 0
+        assert await client.read_bytes("d1/f1") == BODIES["d1/f1"]
+
+
+async def test_left_early(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    fill(ftp_server)
+    async with ftp(limits=PoolLimits(max_connections=2)) as client:
+        async with client.download_many(list(BODIES), tmp_path, concurrency=4) as items:
+            async for item in items:
+                item.raise_for_error()
+                break
+        assert (client.stats.in_use, client.stats.waiting, client.stats.connecting) == (0, 0, 0)
+        assert await client.read_bytes("d1/f1") == BODIES["d1/f1"]
+    done = [path for path in tmp_path.rglob("f*") if path.suffix == "" and path.is_file()]
+    for path in done:
+        if "ftp" not in path.parts:
+            assert path.read_bytes() == BODIES[str(path.relative_to(tmp_path))]
+
+
+async def test_dropped_or_without_async_with(
+    ftp_server: FTPTarget,
+    ftp: MakeClient,
+    tmp_path: Path,
+    anyio_backend_name: str,
+    eventually: Callable[..., Any],
+) -> None:
+    fill(ftp_server)
+    async with ftp(limits=PoolLimits(max_connections=2)) as client:
+        stream = client.download_many(list(BODIES), tmp_path / "out")
+        if anyio_backend_name == "trio":
+            with pytest.raises(ConfigurationError, match="async with"):
+                await anext(stream)
+            return
+        await anext(stream)
+        del stream
+        gc.collect()
+        await eventually(lambda: (client.stats.in_use, client.stats.waiting) == (0, 0))
+        found = [item async for item in client.download_many(list(BODIES), tmp_path / "all")]
+        assert len(found) == len(BODIES)
+    check(tmp_path / "all")
+
+
+async def test_resume_progress_and_options(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+    seen: dict[str, int] = {}
+    async with ftp() as client:
+        items = await collect(
+            client.download_many(
+                list(BODIES),
+                tmp_path,
+                resume=True,
+                verify="strict",
+                progress=lambda progress: seen.update({progress.source: progress.transferred}),
+            )
+        )
+        assert all(item.error is None for item in items.values())
+    assert seen == {name: len(body) for name, body in BODIES.items() if body}
+
+
+async def test_nothing_at_all(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    async with ftp() as client:
+        assert await collect(client.download_many([], tmp_path)) == {}
+        assert await collect(client.upload_many([], "d")) == {}
+        assert client.stats.opened == 0
+    assert os.listdir(ftp_server.root) == []
+
+
+async def test_bad_arguments(embedded: Embedded, tmp_path: Path) -> None:
+    server = embedded()
+    async with FTPClient(server.url, tls="none") as client:
+        for call in (client.download_many, client.upload_many):
+            for sources, options in (("one", {}), (b"one", {}), (["f"], {"concurrency": 0}), (7, {})):
+                with pytest.raises(ConfigurationError):
+                    call(sources, "x", **options)  # type: ignore[operator]
+        with pytest.raises(ConfigurationError):
+            client.upload_many(Path("one"), "x")  # type: ignore[arg-type]
+        assert client.stats.opened == 0
+    assert server.stats.connections == 0
