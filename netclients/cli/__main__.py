@@ -1,0 +1,5 @@
+"""``python -m netclients.cli``."""
+
+from netclients.cli import main
+
+main()
