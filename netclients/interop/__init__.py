@@ -1,1 +1,1 @@
-"""."""
+"""Client objects of other libraries, connected by this one: :mod:`netclients.interop.aioftp`."""
