@@ -52,26 +52,27 @@ def _first_leaf(group: BaseExceptionGroup[Any]) -> BaseException:
 
 def _code_of(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
-        return _end_of_pipe()
+        # Whoever read our output has seen enough (``| head``), which is no failure.
+        _give_up_output()
+        return 0
     if isinstance(error, NetClientError):
         complain(error)
         return exit_code(error)
     if isinstance(error, OSError):
         complain(error)
+        _give_up_output()
         return FAILED
     raise error
 
 
-def _end_of_pipe() -> int:
-    """Whoever read our output has seen enough (``| head``), which is no failure."""
+def _give_up_output() -> None:
+    """Forget what can't be written any more: Python tries once again at its end, and would complain."""
     try:
-        # Python flushes standard output once more at its end, and would complain there.
+        sys.stdout.flush()
+    except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError):
-        return 0  # standard output is no file: nothing to silence
-    return 0
 
 
 @contextmanager
