@@ -111,8 +111,11 @@ class Endpoint:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise ConfigurationError(f"bad URL: {error}") from None
+        except ValueError:
+            # The reason may quote the URL, and with it the password.
+            raise ConfigurationError(
+                "bad URL: host or port can't be read; percent-encode special characters in user and password"
+            ) from None
         scheme = parts.scheme.lower()
         if scheme not in _SCHEMES:
             known = ", ".join(sorted(_SCHEMES))

@@ -281,7 +281,8 @@ class Pool(Generic[K]):
         return self._limit
 
     def _lower_limit(self) -> bool:
-        others = len(self._idle) + len(self._in_use) + self._connecting
+        # Only connections that exist count: two refused callers must not wait for each other.
+        others = len(self._idle) + len(self._in_use)
         if not others:
             return False
         self._limit = max(1, min(self._limit, others))
@@ -303,6 +304,7 @@ class Pool(Generic[K]):
         connection.expires_at = now + self._limits.max_age * (1 - 0.1 * random.random())
         self._connecting -= 1
         self._in_use.add(connection)
+        self._limit = max(self._limit, len(self._idle) + len(self._in_use))
         self._opened += 1
         if not self._proven:
             # The credentials work: only now may others try them at the same time.

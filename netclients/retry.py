@@ -84,8 +84,10 @@ class Schedule:
 
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
         state.attempt_number = self.attempt
-        wait = tenacity.wait_exponential_jitter(initial=policy.initial, max=policy.maximum, jitter=policy.initial)
-        delay = min(wait(state), policy.maximum)
+        wait = tenacity.wait_random_exponential(
+            multiplier=2 * policy.initial, max=policy.maximum, min=min(policy.initial, policy.maximum)
+        )
+        delay = wait(state)
         elapsed = time.monotonic() - self._started
         return delay if elapsed + delay <= policy.total else None
 

@@ -17,6 +17,7 @@ from netclients.errors import (
     PermanentReplyError,
     PhaseTimeout,
     RemoteFileNotFound,
+    RemoteIsADirectory,
     UnsupportedError,
 )
 from netclients.ftp.lookup import explain, find
@@ -26,6 +27,7 @@ from netclients.retry import Schedule
 if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
+    from netclients.wire.replies import Reply
 
 __all__ = ["make_directories", "remove", "rename"]
 
@@ -34,16 +36,23 @@ Probe = Callable[["FTPConnection"], Awaitable["bool | None"]]
 
 
 async def rename(context: Context, source: str, target: str, *, replace: bool = False) -> None:
-    """Give ``source`` the name ``target``; ``replace`` makes room if the server does not replace by itself."""
+    """Give ``source`` the name ``target``; ``replace`` makes room if the server does not replace by itself.
+
+    Raises:
+        RemoteIsADirectory: with ``replace``, ``target`` is a directory.
+    """
 
     async def act(connection: FTPConnection) -> None:
-        await connection.expect(connection.path_command("RNFR", source))
+        # Both are checked before the first is sent: a server that waits for RNTO takes nothing else.
+        rename_from = connection.path_command("RNFR", source)
         rename_to = connection.path_command("RNTO", target)
+        await connection.expect(rename_from)
         with _Changing(context, str(rename_to)):
             reply = await connection.reply_to(rename_to)
-            if replace and reply.kind == 5 and await _entry(connection, target) is not None:
-                await connection.delete(target)
-                await connection.expect(connection.path_command("RNFR", source))
+        if reply.kind > 3 and replace and await _in_the_way(connection, target, str(rename_to), reply):
+            await connection.delete(target)
+            await connection.expect(rename_from)
+            with _Changing(context, str(rename_to)):
                 reply = await connection.reply_to(rename_to)
         if reply.kind > 3:
             raise connection.error(str(rename_to), reply)
@@ -54,6 +63,14 @@ async def rename(context: Context, source: str, target: str, *, replace: bool = 
         return arrived if there != arrived else None
 
     await _change(context, f"RNTO {target}", source, act, done)
+
+
+async def _in_the_way(connection: FTPConnection, target: str, sent: str, reply: Reply) -> bool:
+    """Whether a file of that name made the server refuse; raise if it is a directory."""
+    entry = await _entry(connection, target)
+    if entry is not None and entry.kind is EntryKind.DIR:
+        raise RemoteIsADirectory(sent, reply.code, reply.text)
+    return entry is not None and reply.kind == 5
 
 
 async def remove(context: Context, path: str) -> None:
@@ -88,8 +105,11 @@ async def make_directories(context: Context, path: str) -> None:
         if refusal is None:
             return
         # 550 may mean that it exists, perhaps since a moment ago.
-        entry = await _entry(connection, path)
-        if entry is None or entry.kind not in (EntryKind.DIR, EntryKind.LINK):
+        try:
+            entry = await find(connection, path)
+        except PermanentReplyError:
+            raise refusal from None
+        if entry.kind not in (EntryKind.DIR, EntryKind.LINK):
             raise refusal
 
     async def done(_: FTPConnection) -> bool:

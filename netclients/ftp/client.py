@@ -44,6 +44,7 @@ from netclients.retry import RetryPolicy, retrying
 from netclients.streams import Stream
 from netclients.transport.bulk import RateLimit
 from netclients.transport.dial import Dialer
+from netclients.wire import arguments
 
 if TYPE_CHECKING:
     import ssl
@@ -192,7 +193,7 @@ class FTPClient:
             ConfigurationError: neither or both of ``destination`` and ``sink``.
         """
         check_options(verify, segments)
-        path = self._path(source)
+        path = self._file(source)
         if sink is not None:
             if destination is not None or resume:
                 raise ConfigurationError("a sink takes neither a destination nor resume=True")
@@ -239,7 +240,7 @@ class FTPClient:
                 places.take(target)
                 download = FileDownload(
                     self._context,
-                    self._path(source),
+                    self._file(source),
                     target,
                     resume=resume,
                     verify=verify,
@@ -259,7 +260,7 @@ class FTPClient:
         """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
         if mode != "rb":
             raise ConfigurationError(f"mode={mode!r}: remote files are opened as 'rb'")
-        return RemoteFile(self._context, self._path(path), offset)
+        return RemoteFile(self._context, self._file(path), offset)
 
     async def read_bytes(self, path: str) -> bytes:
         """Return a file's content.
@@ -275,7 +276,7 @@ class FTPClient:
                 raise ProtocolError(f"{path!r} is larger than {bound} bytes (bounds.read)")
             content.extend(view)
 
-        await download_to_sink(self._context, self._path(path), take)
+        await download_to_sink(self._context, self._file(path), take)
         return bytes(content)
 
     async def read_text(self, path: str, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -315,7 +316,7 @@ class FTPClient:
         job = FileUpload(
             self._context,
             source,
-            self._path(destination),
+            self._file(destination),
             atomic=atomic,
             resume=resume,
             verify=verify == "size",
@@ -400,7 +401,7 @@ class FTPClient:
             RemoteFileNotFound, RemotePermissionDenied: where the server lets us know which.
             PermanentReplyError: where it does not.
         """
-        resolved = self._path(path)
+        resolved = self._path(path) or "."
 
         async def look() -> Entry:
             async with self.connection() as connection:
@@ -431,7 +432,7 @@ class FTPClient:
         Raises:
             OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
         """
-        await changes.rename(self._context, self._path(source), self._path(target))
+        await changes.rename(self._context, self._name(source), self._name(target))
 
     async def remove(self, path: str) -> None:
         """Remove a file (DELE).
@@ -439,16 +440,29 @@ class FTPClient:
         Raises:
             OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
         """
-        await changes.remove(self._context, self._path(path))
+        await changes.remove(self._context, self._file(path))
 
     async def makedirs(self, path: str) -> None:
         """Make a directory and the missing ones above it (MKD). One that exists is fine."""
-        await changes.make_directories(self._context, self._path(path))
+        await changes.make_directories(self._context, self._name(path))
 
     def _path(self, path: str) -> str:
         if not isinstance(path, str):
             raise ConfigurationError(f"a remote path is text, not {type(path).__name__}")
-        return remote_path(self._settings.endpoint.path, path)
+        resolved = remote_path(self._settings.endpoint.path, path)
+        arguments.text(resolved, self._settings.encoding)
+        return resolved
+
+    def _name(self, path: str) -> str:
+        if path in ("", "."):
+            raise ConfigurationError(f"{path!r} names nothing")
+        return self._path(path)
+
+    def _file(self, path: str) -> str:
+        resolved = self._path(path)
+        if path in ("", ".") or resolved.endswith("/"):
+            raise ConfigurationError(f"{path!r} is not the path of a file")
+        return resolved
 
 
 class Lease:

@@ -293,7 +293,7 @@ class FTPConnection(Dialogue):
     def list(self, path: str = "") -> Stream[Entry]:
         """LIST: a directory's entries, as far as the server's format is understood."""
         now = datetime.now(UTC)
-        return self._listing("LIST", path, lambda line: parse_list_line(line, path, self.decode, now))
+        return self._listing("LIST", path, lambda line: parse_list_line(line, path, self.decode, now, basename=True))
 
     def nlst(self, path: str = "") -> Stream[Entry]:
         """NLST: a directory's names."""

@@ -11,13 +11,15 @@ once. The TLS handshake comes after the command, as RFC 4217 section 7 draws it:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netclients.errors import ConnectError, NetClientError, PhaseTimeout, TLSError
+from netclients.errors import ConnectError, ConnectionLost, NetClientError, PhaseTimeout, TLSError
 from netclients.ftp.commands import Command, command
 from netclients.ftp.replies import parse_passive
+from netclients.ftp.types import ServerKind
 from netclients.transport.dial import Listener
 from netclients.transport.stream import Buffer, SocketStream
 from netclients.transport.tls import TLSStream
@@ -193,23 +195,40 @@ class Transfer:
             while not secured.try_handshake():
                 await connection.watch(timeout, "handshake", read=secured, write=secured if secured.unsent else None)
                 self.check()
-        except TLSError:
+        except (TLSError, ConnectionLost):
             # The reply tells more than the broken handshake: 522 session reuse required, 425 not built.
-            await self._reply_instead(timeout)
+            await self.hear_refusal()
             raise
 
-    async def _reply_instead(self, timeout: float | None) -> None:
+    async def hear_refusal(self) -> None:
+        """After the data connection broke: raise what the server says about it, if it says anything."""
+        self._suspect_tls13()
+        if self.stream is not None:
+            self.stream.abort()
+        timeout = self.connection.settings.timeouts.reply
         try:
             while self.ticket.reply is None:
                 await self.connection.receive(timeout, "reply")
         except NetClientError:
-            return  # no reply either: the handshake's error stands
+            return  # nothing: the data connection's own error stands
         self.check()
+
+    def _suspect_tls13(self) -> None:
+        """quirk_tls13_data_sessions: ProFTPD 1.3.8 breaks resumed TLS 1.3 sessions off when several run at once.
+
+        Its mod_tls fails in the accept and ends the control connection too; with TLS 1.2 it does not.
+        """
+        connection, stream = self.connection, self.stream
+        if connection.kind is ServerKind.PROFTPD and isinstance(stream, TLSStream) and not stream.closed_cleanly:
+            connection.settings.learned.tls13_data = False
 
     def check(self) -> None:
         """Raise the server's refusal, if one has come."""
         reply = self.ticket.reply
         if reply is not None and reply.kind >= 4:
+            if reply.code == 522:
+                # No TLS session of this control connection will do: it is of no further use.
+                self.connection.marked = True
             raise self.connection.error(str(self.ticket.command), reply)
 
     async def wait_to_receive(self) -> None:
@@ -264,8 +283,10 @@ class Transfer:
                 await self._exchange_alerts(stream, sending)
                 self.closed_cleanly = stream.closed_cleanly
             elif sending:
-                stream.send_eof()
-            if not sending:
+                with contextlib.suppress(ConnectionLost):  # what counts is what the server says about it
+                    stream.send_eof()
+            if not sending or isinstance(stream, TLSStream):
+                # Some servers do not reply before the connection is closed from both sides (ProFTPD lingers).
                 stream.abort()
             await connection.settle(self.ticket, complete, "complete")
             for ticket in self.facts:
@@ -273,6 +294,9 @@ class Transfer:
             if self.prepared is not None:
                 await connection.settle(self.prepared, complete, "complete")
                 connection.keep_prepared(self.prepared)
+        except ConnectionLost:
+            self._suspect_tls13()
+            raise
         finally:
             self.abort()
         if self.epilogue is not None:

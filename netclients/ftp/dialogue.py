@@ -163,14 +163,15 @@ class Dialogue(Pooled):
         stream = self._engine.stream
         assert not isinstance(stream, TLSStream)
         self._engine.stream = await settings.dialer.start_tls(
-            stream, settings.endpoint.host, settings.timeouts.handshake
+            stream, settings.endpoint.host, settings.timeouts.handshake, newest=settings.learned.tls13_data
         )
 
     def secure_data(self, stream: SocketStream) -> TLSStream:
         """Prepare TLS for a data connection: the control connection's host and its session (RFC 4217 section 10)."""
         control = self._engine.stream
         session = control.session if isinstance(control, TLSStream) else None
-        return self.settings.dialer.secure(stream, self.settings.endpoint.host, session=session)
+        host = self.settings.endpoint.host
+        return self.settings.dialer.secure(stream, host, session=session, newest=self.settings.learned.tls13_data)
 
     # A data port that was asked for ahead of its transfer
 
@@ -190,13 +191,21 @@ class Dialogue(Pooled):
     @property
     def clean(self) -> bool:
         """See :attr:`~netclients.pool.Pooled.clean`. Looks for what the server may have said since."""
-        if self._closed or self.marked:
+        if self._closed or self.marked or self._outdated:
             return False
         try:
             self.look()
         except NetClientError:
             return False
         return self.protocol.idle and not self._engine.closed_by_peer
+
+    @property
+    def _outdated(self) -> bool:
+        """Whether the session is of a TLS version that the server turned out not to bear."""
+        if self.settings.learned.tls13_data:
+            return False
+        stream = self._engine.stream
+        return isinstance(stream, TLSStream) and stream.version == "TLSv1.3" and self.settings.dialer.allows_tls12
 
     def close(self, reason: str) -> None:
         """Say QUIT if that can be said without waiting, and close."""

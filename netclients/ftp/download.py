@@ -114,6 +114,7 @@ class FileDownload:
         finally:
             self._reader.release()
             self._context.writing -= 1
+            self._part.discard_if_empty()
             self._part.close()
         return Download(
             path=Path(self._part.path),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.wire.replies import Reply
 
-__all__ = ["explain", "find"]
+__all__ = ["explain", "explain_new", "find"]
 
 _MISSING = re.compile(r"no such (file|dir)|not found|can't find|cannot find|does(n't| not) exist", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission denied|not permitted|access (is )?denied|forbidden", re.IGNORECASE)
@@ -98,6 +98,9 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     except RemoteFileNotFound:
         raise _as(RemoteFileNotFound, refusal) from None
     except (PermanentReplyError, UnsupportedError):
+        # A file in a missing directory is missing too.
+        if parent and await _is_missing(connection, parent):
+            raise _as(RemoteFileNotFound, refusal) from None
         raise refusal from None
     if found is None:
         raise _as(RemoteFileNotFound, refusal)
@@ -115,14 +118,24 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     )
 
 
+async def _is_missing(connection: FTPConnection, path: str) -> bool:
+    try:
+        await find(connection, path)
+    except RemoteFileNotFound:
+        return True
+    except NetClientError:
+        return False
+    return False
+
+
 async def explain(
     connection: FTPConnection, path: str, refusal: PermanentReplyError, *, directory: bool = False
 ) -> NetClientError:
     """Return a better error for the ``refusal`` of a command on ``path``, or ``refusal`` itself.
 
-    The command meant a file, or with ``directory`` a directory.
+    The command meant an existing file, or with ``directory`` a directory.
     """
-    if type(refusal) is not PermanentReplyError or refusal.code not in (501, 550, 553):
+    if not _is_vague(refusal):
         return refusal
     try:
         entry = await find(connection, path)
@@ -135,6 +148,25 @@ async def explain(
     if entry.kind is EntryKind.DIR and not directory:
         return _as(RemoteIsADirectory, refusal)
     return _as(RemotePermissionDenied, refusal)
+
+
+async def explain_new(connection: FTPConnection, path: str, refusal: PermanentReplyError) -> NetClientError:
+    """Return a better error for the ``refusal`` to write the file ``path``, which need not exist."""
+    if not _is_vague(refusal):
+        return refusal
+    try:
+        if (await find(connection, path)).kind is EntryKind.DIR:
+            return _as(RemoteIsADirectory, refusal)
+        return _as(RemotePermissionDenied, refusal)
+    except NetClientError:
+        parent = posixpath.dirname(path)
+    if parent and await _is_missing(connection, parent):
+        return _as(RemoteFileNotFound, refusal)
+    return _as(RemotePermissionDenied, refusal) if _FORBIDDEN.search(refusal.text) else refusal
+
+
+def _is_vague(refusal: PermanentReplyError) -> bool:
+    return type(refusal) is PermanentReplyError and refusal.code in (501, 550, 553)
 
 
 def _as(kind: type[PermanentReplyError], refusal: PermanentReplyError) -> PermanentReplyError:

@@ -141,9 +141,17 @@ class PartFile:
             os.replace(self._part, self.path)
         except OSError as error:
             raise self._failed("rename", error, self.path) from error
-        if self._remembered is not None:
+        if self._resume or self._remembered is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._memo)
+
+    def discard_if_empty(self) -> None:
+        """Remove a part that this object has open and that has no bytes: there is nothing to continue."""
+        if self._fd is not None and not self.size:
+            for name in (self._part, self._memo):
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+            self.close()
 
     def _create(self) -> None:
         """Open a part that nobody had: what :meth:`open` has to check and lock, a new file does not have."""

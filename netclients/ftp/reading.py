@@ -107,8 +107,8 @@ class RemoteReader:
         facts = self._facts(connection)
         if self.fingerprint is not None:
             await self._compare(connection, facts)
-            if self.position and self.size is not None and self.position >= self.size:
-                return self._nothing_left()
+            if await self._nothing_left():
+                return False
             facts = ()
         self._transfer = transfer = await open_transfer(
             connection,
@@ -122,12 +122,20 @@ class RemoteReader:
             self.read_facts()
         return True
 
-    def _nothing_left(self) -> bool:
-        assert self.size is not None
-        if self.position > self.size:
+    async def _nothing_left(self) -> bool:
+        if not self.position or self.size is None or self.position < self.size:
+            return False
+        if self.position == self.size:
+            self.release()
+            return True
+        if self._restart is None or self.meter.total:
             raise ProtocolError(f"{self.path}: {self.position} bytes came, the server's size is {self.size}")
-        self.release()
+        await self._begin_anew(self._restart)
         return False
+
+    async def _begin_anew(self, restart: Callable[[], Awaitable[None]]) -> None:
+        await restart()
+        self.offset = self.meter.total = self._attempt_began = 0
 
     def _facts(self, connection: FTPConnection) -> tuple[Command, ...]:
         return (connection.path_command("SIZE", self.path), connection.path_command("MDTM", self.path))
@@ -145,8 +153,7 @@ class RemoteReader:
             return
         if self._restart is None:
             raise ProtocolError(f"{self.path} changed on the server in mid-transfer, or nobody can tell if it did")
-        await self._restart()
-        self.offset = self.meter.total = self._attempt_began = 0
+        await self._begin_anew(self._restart)
         self.fingerprint = now
 
     def read_facts(self) -> Fingerprint | None:
@@ -194,8 +201,7 @@ class RemoteReader:
         if self.position and self.fingerprint is None:
             if self._restart is None:
                 raise error
-            await self._restart()
-            self.offset = self.meter.total = 0
+            await self._begin_anew(self._restart)
         await self._schedule.pause(error)
         self.attempts += 1
 

@@ -36,6 +36,9 @@ def reply_error(sent: str, reply: Reply, *, logged_in: bool) -> NetClientError:
     if reply.kind == 4:
         return TransientReplyError(sent, code, text)
     if reply.kind == 5:
+        if code == 522:
+            # The session offered for a data connection has aged: a new control connection has a fresh one.
+            return TransientReplyError(sent, code, text)
         if code == 530 and login and (logged_in or classify_limit(code, text)):
             return TooManyConnections(sent, code, text)
         if code in (530, 532) or (login and code in (331, 332, 430, 500, 501, 503, 534, 535)):

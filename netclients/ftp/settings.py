@@ -21,12 +21,14 @@ class Learned:
 
     ``extended_passive``: EPSV leads to a connection. ``logged_in``: these credentials have worked, so that a
     later 530 speaks of something else. ``mlsd`` and ``mlst``: the command works if it was announced.
+    ``tls13_data``: the server bears resumed TLS 1.3 sessions on data connections.
     """
 
     extended_passive: bool = True
     logged_in: bool = False
     mlsd: bool = True
     mlst: bool = True
+    tls13_data: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from netclients.errors import ConfigurationError, NetClientError, PermanentReplyError, TruncatedTransfer
-from netclients.ftp.changes import rename
+from netclients.errors import (
+    ConfigurationError,
+    ConnectionLost,
+    NetClientError,
+    PermanentReplyError,
+    RemoteIsADirectory,
+    TruncatedTransfer,
+)
+from netclients.ftp.changes import remove, rename
 from netclients.ftp.data import Transfer, open_transfer
-from netclients.ftp.lookup import explain
+from netclients.ftp.lookup import explain_new, find
 from netclients.ftp.replies import parse_size
 from netclients.ftp.results import Progress, Upload
+from netclients.ftp.types import EntryKind
 from netclients.retry import Schedule
 from netclients.transport.bulk import send_from
 from netclients.transport.source import ByteSource, Uploadable
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["FileUpload"]
 
 _PROGRESS = 1024 * 1024  # bytes after which a failed attempt counts as the first again
+_WORTH_A_LOOK = 1024 * 1024  # bytes above which a directory of that name is looked for first
 
 
 class FileUpload:
@@ -72,15 +81,13 @@ class FileUpload:
             NetClientError: what the server or the network did.
         """
         started = time.monotonic()
-        if not self._path or self._path.endswith("/"):
-            raise ConfigurationError(f"{self._path!r} is not the path of a file")
         try:
             await self._source.prepare()
             if self._resume and not self._source.repeatable:
                 raise ConfigurationError("resume=True needs a source that can be read from the middle")
             verified = await self._send_repeatedly()
             if self._atomic:
-                await rename(self._context, self._target, self._path, replace=True)
+                await self._give_name()
         finally:
             self._release()
             self._source.close()
@@ -92,6 +99,13 @@ class FileUpload:
             verified=verified,
         )
 
+    async def _give_name(self) -> None:
+        try:
+            await rename(self._context, self._target, self._path, replace=True)
+        except RemoteIsADirectory:
+            await remove(self._context, self._target)
+            raise
+
     async def _send_repeatedly(self) -> bool:
         while True:
             self._attempt_began = self._meter.total
@@ -102,6 +116,8 @@ class FileUpload:
                 await self._recover(error)
 
     async def _send(self, connection: FTPConnection) -> bool:
+        if self._atomic and self.attempts == 1 and (self._source.size is None or self._source.size > _WORTH_A_LOOK):
+            await self._refuse_directory(connection)
         self._offset = offset = await self._offset_on_server(connection)
         if self._first_offset is None:
             self._first_offset = offset
@@ -113,6 +129,9 @@ class FileUpload:
             assert transfer.stream is not None
             try:
                 await send_from(transfer.stream, self._source, transfer.wait_to_send, self._meter)
+            except ConnectionLost:
+                await transfer.hear_refusal()
+                raise
             finally:
                 transfer.sent = self._meter.total - self._attempt_began
             await transfer.finish(sending=True)
@@ -121,6 +140,15 @@ class FileUpload:
         verified = await self._check_size(connection)
         self._release()
         return verified
+
+    async def _refuse_directory(self, connection: FTPConnection) -> None:
+        """Look before much is sent: at the end the server would refuse the name anyway."""
+        try:
+            entry = await find(connection, self._path)
+        except PermanentReplyError:
+            return
+        if entry.kind is EntryKind.DIR:
+            raise RemoteIsADirectory(f"STOR {self._path}", 550, "Is a directory")
 
     async def _offset_on_server(self, connection: FTPConnection) -> int:
         """Ask how much of an earlier run or attempt the server has; 0 begins anew."""
@@ -151,7 +179,7 @@ class FileUpload:
         if self._transfer is not None:
             self._transfer.abort()
         if isinstance(error, PermanentReplyError) and connection is not None and connection.clean:
-            raise await explain(connection, self._path, error) from None
+            raise await explain_new(connection, self._path, error) from None
         self._release()
         if self._meter.total - self._attempt_began >= _PROGRESS:
             self._schedule.progressed()

@@ -89,22 +89,38 @@ class Dialer:
         return SocketStream(sock, peer)
 
     async def start_tls(
-        self, stream: SocketStream, host: str, timeout: float | None, *, session: ssl.SSLSession | None = None
+        self, stream: SocketStream, host: str, timeout: float | None, *, newest: bool = True
     ) -> TLSStream:
         """Secure ``stream``; the certificate must be ``host``'s. The stream is closed if that fails."""
         try:
-            secured = self.secure(stream, host, session=session)
+            secured = self.secure(stream, host, newest=newest)
             await secured.handshake(timeout)
         except BaseException:
             stream.abort()
             raise
         return secured
 
-    def secure(self, stream: SocketStream, host: str, *, session: ssl.SSLSession | None = None) -> TLSStream:
-        """Wrap ``stream`` for TLS without shaking hands yet."""
+    def secure(
+        self, stream: SocketStream, host: str, *, session: ssl.SSLSession | None = None, newest: bool = True
+    ) -> TLSStream:
+        """Wrap ``stream`` for TLS without shaking hands yet, with TLS 1.2 at the most unless ``newest``."""
         if self._records is None:
             self._records = bytearray(_SCRATCH)
-        return TLSStream(stream, self.context, host, self._records, session)
+        context = self.context
+        if newest or not self.allows_tls12:
+            return TLSStream(stream, context, host, self._records, session)
+        # A context can't be copied, and a session belongs to its context; the version is read when wrapping.
+        maximum = context.maximum_version
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            return TLSStream(stream, context, host, self._records, session)
+        finally:
+            context.maximum_version = maximum
+
+    @property
+    def allows_tls12(self) -> bool:
+        """Whether the settings leave TLS 1.2 as a choice."""
+        return self.context.minimum_version <= ssl.TLSVersion.TLSv1_2
 
     async def _connect_by_proxy(self, host: str, port: int) -> socket.socket:
         import python_socks
@@ -264,6 +280,11 @@ class Listener:
                 sock.setblocking(False)
                 return SocketStream(sock, address[0])
             sock.close()
+
+    @property
+    def stalled(self) -> bool:
+        """See :attr:`~netclients.transport.stream.Waitable.stalled`."""
+        return False
 
     def hold(self) -> None:
         """See :meth:`~netclients.transport.stream.Waitable.hold`: only its owner closes a listener."""

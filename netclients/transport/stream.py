@@ -27,7 +27,11 @@ class Waitable(Protocol):
 
     @property
     def socket(self) -> socket.socket | None:
-        """What to wait on; None for something that is always ready."""
+        """What to wait on; None for something that is always ready, unless it is ``stalled``."""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether something without a socket will never be ready again."""
 
     def hold(self) -> None:
         """A task begins to wait on the socket: closing it now would leave that task waiting for ever."""
@@ -72,6 +76,11 @@ class ByteStream(ABC):
     async def aclose(self, timeout: float | None = None) -> None:
         """Close in good order within ``timeout`` seconds; what the order is, depends on the stream."""
         self.abort()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a stream without a socket has nothing to give or take, and never will."""
+        return False
 
     def hold(self) -> None:
         """A task begins to wait on the socket: closing it now would leave that task waiting for ever."""
@@ -136,7 +145,11 @@ async def wait_any(readers: Sequence[Waitable], writers: Sequence[Waitable], tim
     read_sockets = [sock for stream in readers if (sock := stream.socket)]
     write_sockets = [sock for stream in writers if (sock := stream.socket)]
     if len(read_sockets) + len(write_sockets) < len(readers) + len(writers):
-        return
+        scripted = [stream for stream in (*readers, *writers) if stream.socket is None]
+        if not all(stream.stalled for stream in scripted):
+            return
+        if not read_sockets and not write_sockets:
+            raise PhaseTimeout(phase, timeout)
     held = (*readers, *writers)
     for stream in held:
         stream.hold()

@@ -56,6 +56,7 @@ class TLSStream(ByteStream):
 
         Raises:
             TLSError: the peer is not to be trusted, or does not speak TLS.
+            ConnectionLost: it hung up.
             PhaseTimeout: phase ``handshake``.
         """
         while not self.try_handshake():
@@ -75,7 +76,7 @@ class TLSStream(ByteStream):
                 if count is None:
                     return False
                 if count == 0:
-                    raise TLSError(f"{self.peer} closed the connection during the TLS handshake") from None
+                    raise ConnectionLost(f"{self.peer} closed the connection during the TLS handshake") from None
             except ssl.SSLError as error:
                 self._flush_alert()
                 raise TLSError(f"TLS handshake with {self.peer}: {_reason(error)}") from error

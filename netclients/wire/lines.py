@@ -37,12 +37,16 @@ class LineBuffer:
                 self._tail += line
                 line = bytes(self._tail)
                 self._tail.clear()
+            line = line.removesuffix(b"\r")
             if len(line) > self._limit:
                 raise self._too_long()
-            yield line.removesuffix(b"\r")
-        if len(self._tail) + len(rest) > self._limit:
+            yield line
+        # The tail may end in the CR of a line end that is not complete yet.
+        if len(self._tail) + len(rest) > self._limit + 1:
             raise self._too_long()
         self._tail += rest
+        if len(self._tail) > self._limit and not self._tail.endswith(b"\r"):
+            raise self._too_long()
 
     def finish(self) -> bytes:
         """Return what stands after the last line end, for peers that leave the last line open."""
