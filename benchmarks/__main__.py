@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import row_download, row_file, row_many
+from benchmarks import row_at_once, row_download, row_file, row_import, row_many, row_sync
 from benchmarks.harness import Bench, Row, RowMissing, render
 from benchmarks.machine import describe
 
@@ -21,6 +21,9 @@ ROWS: Mapping[str, Row] = {
     "tls": row_download.tls,
     "many": row_many.on_loopback,
     "latency": row_many.far_away,
+    "at-once": row_at_once.at_once,
+    "import": row_import.imports,
+    "sync": row_sync.calls,
 }
 
 HEAD = """# Benchmarks

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.account import Account
 from benchmarks.harness import ROOT, RowMissing, worker_command
-from benchmarks.servers import account_of, vsftpd
+from benchmarks.servers import account_of, second_vsftpd, vsftpd
 from tests.servers import RealServer
-from tests.servers.family import end_family
 
 Far = tuple[RealServer, Account, Sequence[str]]
 """The server whose files count, the address to use, and what to put in front of a contender's command."""
@@ -62,32 +59,10 @@ def through_namespaces(work: Path, round_trip: float) -> Iterator[Far]:
             stack.callback(_ip, "netns", "del", name)
         stack.enter_context(_background("distance.carry", here=here, there=there, delay=round_trip / 2))
         with vsftpd(work, PASV_ADDRESS=SERVER) as server:
-            second = stack.enter_context(_same_server_in(there, server))
-            account: Account = {**account_of(server), "host": SERVER, "port": second}
+            inside = ("ip", "netns", "exec", there)
+            stack.enter_context(second_vsftpd(server, {"listen_address": SERVER}, inside))
+            account: Account = {**account_of(server), "host": SERVER}
             yield server, account, ("ip", "netns", "exec", here)
-
-
-@contextlib.contextmanager
-def _same_server_in(namespace: str, server: RealServer) -> Iterator[int]:
-    """Run a second vsftpd of the same configuration and files that listens in the namespace."""
-    directory = server.root.parent
-    settings = (directory / "vsftpd.conf").read_text()
-    settings = re.sub("listen_address=.*", f"listen_address={SERVER}", settings)
-    (directory / "far.conf").write_text(settings)
-    program = shutil.which("vsftpd") or "/usr/sbin/vsftpd"
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", namespace, program, str(directory / "far.conf")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        time.sleep(0.5)
-        if process.poll() is not None:
-            raise RowMissing("vsftpd did not start in a network namespace")
-        yield server.port
-    finally:
-        end_family(process)
 
 
 def carry(here: str, there: str, delay: float) -> None:

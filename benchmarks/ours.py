@@ -68,11 +68,13 @@ def download_many(
 ) -> dict[str, float]:
     async def job() -> int:
         count = 0
-        async with client(account, limits=PoolLimits(max_connections=connections)) as ftp:
-            async with ftp.download_many(names, directory, concurrency=connections) as items:
-                async for item in items:
-                    item.raise_for_error()
-                    count += 1
+        async with (
+            client(account, limits=PoolLimits(max_connections=connections)) as ftp,
+            ftp.download_many(names, directory, concurrency=connections) as items,
+        ):
+            async for item in items:
+                item.raise_for_error()
+                count += 1
         return count
 
     return timed(backend, job)

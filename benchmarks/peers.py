@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ftplib
 import shutil
-import ssl
 import subprocess
 import threading
 import time
@@ -84,10 +83,12 @@ def aioftp_download(account: Account, name: str) -> dict[str, float]:
 
     async def job() -> int:
         done = 0
-        async with aioftp.Client.context(account["host"], account["port"], account["user"], account["password"]) as ftp:
-            async with ftp.download_stream(name) as stream:
-                async for block in stream.iter_by_block(BLOCK):
-                    done += len(block)
+        async with (
+            aioftp.Client.context(account["host"], account["port"], account["user"], account["password"]) as ftp,
+            ftp.download_stream(name) as stream,
+        ):
+            async for block in stream.iter_by_block(BLOCK):
+                done += len(block)
         return done
 
     return _timed(job)
@@ -191,7 +192,3 @@ def lftp_mirror(account: Account, remote: str, directory: str, connections: int,
     started = time.perf_counter()
     subprocess.run([*prefix, "lftp", "--norc", "-c", script], capture_output=True, timeout=PATIENCE, check=True)
     return time.perf_counter() - started
-
-
-def tls_context(account: Account) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=account.get("ca_file"))

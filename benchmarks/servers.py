@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
+import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.account import Account
 from benchmarks.harness import RowMissing
 from tests.servers import RECIPES, RealServer, running, work_directory
+from tests.servers.family import end_family
+from tests.servers.recipes import INSTALL_ROOT
 
 __all__ = [
     "account_of",
     "check_files",
     "fresh_directory",
     "kind_of_file_system",
+    "second_vsftpd",
     "small_files",
     "sparse_file",
     "vsftpd",
@@ -37,6 +45,38 @@ def vsftpd(work: Path, **knobs: str | int) -> Iterator[RealServer]:
         raise RowMissing(f"vsftpd: {missing} (as root: tests/servers/install.sh)")
     with running("vsftpd", work, **knobs) as server:
         yield server
+
+
+@contextmanager
+def second_vsftpd(server: RealServer, settings: Mapping[str, str | int], prefix: Sequence[str] = ()) -> Iterator[None]:
+    """Run another vsftpd on the same files and certificate, with other settings.
+
+    It may have the ports of the first one's passive range, which nobody uses meanwhile.
+
+    Raises:
+        RowMissing: it does not start.
+    """
+    directory = server.root.parent
+    lines = [
+        line for line in (directory / "vsftpd.conf").read_text().splitlines() if line.partition("=")[0] not in settings
+    ]
+    lines += [f"{name}={value}" for name, value in settings.items()]
+    file = directory / "second.conf"
+    file.write_text("\n".join(lines) + "\n")
+    program = shutil.which("vsftpd") or str(INSTALL_ROOT / "usr/sbin/vsftpd")
+    process = subprocess.Popen(
+        [*prefix, program, str(file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(0.5)
+        if process.poll() is not None:
+            raise RowMissing("a second vsftpd did not start")
+        yield
+    finally:
+        end_family(process)
 
 
 def account_of(server: RealServer) -> Account:
@@ -77,10 +117,27 @@ def small_files(server: RealServer, directory: str, count: int, size: int) -> li
 def fresh_directory(work: Path) -> Path:
     """Make a directory to download to, for one run.
 
-    Nothing is removed between runs: ext4 searches the inodes that were freed last whenever it makes a file, so
-    the next contender would pay for the clearing up.
+    Nothing is removed between runs, and on ext4 each directory gets a block group of its own: whoever makes a file
+    in a group where many were removed in the last minutes pays for a search through all of them, several times
+    the price of the file.
     """
+    _spread_subdirectories(work)
     return Path(tempfile.mkdtemp(prefix="out-", dir=work))
+
+
+def _spread_subdirectories(directory: Path) -> None:
+    """Do what ``chattr +T`` does, where the file system knows it."""
+    get_flags, set_flags, top_of_hierarchy = 0x80086601, 0x40086602, 0x00020000
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(fd, get_flags, flags)
+        with_top = int.from_bytes(flags, sys.byteorder) | top_of_hierarchy
+        fcntl.ioctl(fd, set_flags, with_top.to_bytes(8, sys.byteorder))
+    except OSError:
+        return
+    finally:
+        os.close(fd)
 
 
 def check_files(directory: Path, count: int, size: int) -> None:
