@@ -159,6 +159,7 @@ def demo() -> None:
 def run() -> NoReturn:
     """Run the command that this process was started for, and end the process."""
     _prepare_streams()
+    code = 0
     try:
         app(prog_name="netclients")
     except SystemExit as end:

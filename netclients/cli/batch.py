@@ -42,7 +42,8 @@ async def run_jobs(session: Session, jobs: Sequence[Job], *, prepare: Prepare | 
         codes.append(exit_code(outcome.error))
         _report(session, outcome)
 
-    with make_board(len(jobs)) as board:
+    on_one_screen = session.json and sys.stdout.isatty()
+    with make_board(len(jobs), wanted=not on_one_screen) as board:
         async with anyio.create_task_group() as tasks:
             for connected, group in hosts:
                 host = _Host(connected, group, board, settle)

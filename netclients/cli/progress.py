@@ -82,12 +82,13 @@ class _Speed(TransferSpeedColumn):
 
 
 @contextlib.contextmanager
-def make_board(total: int) -> Iterator[Board]:
+def make_board(total: int, *, wanted: bool = True) -> Iterator[Board]:
     """Yield the board for ``total`` files that suits standard error."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not wanted or not console.is_terminal:
         yield Board()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), _Amount(binary_units=True), _Speed())
-    with Bars(*columns, console=console) as bars:
+    # Standard output is left alone: results go there, maybe into a pipe.
+    with Bars(*columns, console=console, redirect_stdout=False) as bars:
         yield _LiveBoard(bars, total)

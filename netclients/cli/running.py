@@ -75,6 +75,14 @@ def _give_up_output() -> None:
         os.close(nowhere)
 
 
+class _Screen(logging.Handler):
+    """Writes to whatever standard error is at the time: progress bars put something of theirs there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See :meth:`logging.Handler.emit`."""
+        sys.stderr.write(self.format(record) + "\n")
+
+
 @contextmanager
 def _dialogue(wanted: bool) -> Iterator[None]:
     """Show the library's log on standard error meanwhile."""
@@ -82,7 +90,7 @@ def _dialogue(wanted: bool) -> Iterator[None]:
         yield
         return
     log = logging.getLogger("netclients")
-    handler = logging.StreamHandler()
+    handler = _Screen()
     handler.setFormatter(logging.Formatter("%(message)s"))
     before = log.level
     log.addHandler(handler)

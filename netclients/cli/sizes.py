@@ -14,11 +14,11 @@ def human_size(count: float) -> str:
     """Return ``count`` bytes with three digits or so: ``"812 B"``, ``"1.5 MiB"``."""
     if count < 1024:
         return f"{count:.0f} B"
-    for unit in _UNITS:
+    step = 0
+    while count >= 1024 and step < len(_UNITS):
         count /= 1024
-        if count < 1024 or unit == _UNITS[-1]:
-            break
-    return f"{count:.{0 if count >= 100 else 1}f} {unit}iB"
+        step += 1
+    return f"{count:.{0 if count >= 100 else 1}f} {_UNITS[step - 1]}iB"
 
 
 def parse_size(text: str) -> float:

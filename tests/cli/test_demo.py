@@ -9,6 +9,7 @@ import signal
 import pytest
 from rich.console import Console
 
+from netclients.cli.demo import corpus
 from netclients.cli.demo import run as demo
 from netclients.cli.demo.corpus import make_corpus
 from netclients.cli.demo.scenario import Leg
@@ -40,6 +41,16 @@ def test_interrupted(spawn, environment, tmp_path):
     assert process.returncode == 130
     assert b"Traceback" not in stderr
     assert list(work.iterdir()) == []
+
+
+def test_a_small_one_with_live_bars(monkeypatch):
+    mix = (("small", 60, 1000, 5000), ("medium", 20, 20_000, 90_000), ("large", 4, 1_000_000, 2_000_000))
+    monkeypatch.setattr(corpus, "_MIX", mix)
+    screen = io.StringIO()
+    assert demo.run_demo(Console(file=screen, force_terminal=True, width=100))
+    shown = screen.getvalue()
+    assert shown.count("84/84 ") >= 2
+    assert "cuts all connections" in shown
 
 
 class Failing:

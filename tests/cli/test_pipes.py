@@ -121,19 +121,24 @@ def test_interrupt_while_nobody_writes(spawn, server):
 
 
 @posix
-def test_bars_on_a_terminal_only(spawn, server, environment, out):
+@pytest.mark.parametrize("option", [[], ["--json"], ["-v"]])
+def test_bars_on_a_terminal_results_in_a_pipe(spawn, server, environment, out, option):
     import pty
 
     ours, theirs = pty.openpty()
-    environment |= {"TERM": "xterm"}
+    urls = [f"{server.url}/{name}" for name in ("one.bin", "two.bin")]
     try:
-        process = spawn("get", f"{server.url}/one.bin", "-o", out, "--insecure", stderr=theirs, env=environment)
+        process = spawn(
+            "get", *urls, "-o", out, "--insecure", *option, stderr=theirs, env={**environment, "TERM": "xterm"}
+        )
     finally:
         os.close(theirs)
     shown = read_all(ours)
+    stdout = process.stdout.read()
     assert process.wait(60) == 0
-    assert process.stdout.read() == b""
-    assert b"one.bin" in shown
+    assert b"2/2 files" in shown
+    assert (b"> RETR one.bin" in shown) == (option == ["-v"])
+    assert len(stdout.splitlines()) == (2 if option == ["--json"] else 0)
 
 
 def read_all(terminal: int) -> bytes:
