@@ -64,7 +64,7 @@ class ScriptedDialer(Dialer):
         self.made.append(made)
         return made
 
-    async def start_tls(self, stream, host, timeout, *, session=None):
+    async def start_tls(self, stream, host, timeout, **options):
         self.secured += 1
         return stream
 
