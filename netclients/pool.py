@@ -139,23 +139,19 @@ class Pool(Generic[K]):
             PoolTimeout: none became free, or too many callers wait.
             NetClientError: what went wrong in connecting.
         """
-        queue_first = False
+        # A caller that was refused, or got a dead connection, keeps its place before those who wait.
+        first = False
         while True:
             self._check_usable()
             connection = self._take_idle()
+            if connection is None and not self._take_slot(first):
+                connection = await self._queue(front=first)
+            first = True
             if connection is None:
-                if not self._take_slot(queue_first):
-                    connection = await self._queue(front=queue_first)
-                if connection is None:
-                    try:
-                        return await self._open()
-                    except TooManyConnections:
-                        # Others of this client hold what the server allows: wait for one of theirs.
-                        if not self._lower_limit():
-                            raise
-                        queue_first = True
-                        continue
-            if await self._alive(connection):
+                connection = await self._open()
+                if connection is not None:
+                    return connection
+            elif await self._alive(connection):
                 return connection
 
     def release(self, connection: K) -> None:
@@ -166,14 +162,16 @@ class Pool(Generic[K]):
         if self._closed or not connection.clean:
             self._discard(connection, "not clean" if not self._closed else "client closed")
             return
-        now = time.monotonic()
+        connection.used_at = now = time.monotonic()
         if self._expired(connection, now):
-            self._discard(connection, "expired", farewell=True)
+            self._in_use.discard(connection)
+            connection.close("expired")
+            self._pass_on_slots()
             return
-        connection.used_at = now
         waiter = self._next_waiter()
         if waiter is not None:
             self._grant(waiter, connection)
+            self._pass_on_slots()
             return
         self._in_use.discard(connection)
         if len(self._idle) >= self._limits.max_idle:
@@ -224,12 +222,15 @@ class Pool(Generic[K]):
         self._pid = os.getpid()
 
     def _take_idle(self) -> K | None:
-        self._expire_idle(time.monotonic())
-        if not self._idle:
-            return None
-        connection = self._idle.pop()
-        self._in_use.add(connection)
-        return connection
+        now = time.monotonic()
+        self._expire_idle(now)
+        while self._idle:
+            connection = self._idle.pop()
+            if not self._expired(connection, now):
+                self._in_use.add(connection)
+                return connection
+            connection.close("expired")
+        return None
 
     def _expire_idle(self, now: float) -> None:
         # The longest unused stand on the left, so the first that is fresh ends the search.
@@ -245,25 +246,24 @@ class Pool(Generic[K]):
         )
 
     async def _alive(self, connection: K) -> bool:
+        """Whether the connection can be used; if not, its place is free for the same caller."""
         if not connection.clean:
-            self._discard(connection, "closed by the server while idle")
+            self._drop(connection, "closed by the server while idle")
             return False
         if time.monotonic() - connection.used_at < self._limits.probe_after:
             return True
         try:
             await connection.probe()
         except NetClientError:
-            self._discard(connection, "no sign of life")
+            self._drop(connection, "no sign of life")
             return False
         except BaseException:
             self._discard(connection, "cancelled")
             raise
         return True
 
-    def _take_slot(self, queue_first: bool) -> bool:
-        if self._waiting and not queue_first:
-            return False
-        return self._reserve()
+    def _take_slot(self, first: bool) -> bool:
+        return (first or not self._waiting) and self._reserve()
 
     def _reserve(self) -> bool:
         limit = self._grown_limit() if self._proven else 1
@@ -280,40 +280,50 @@ class Pool(Generic[K]):
                 self._limit_changed = now
         return self._limit
 
-    def _lower_limit(self) -> bool:
-        # Only connections that exist count: two refused callers must not wait for each other.
-        others = len(self._idle) + len(self._in_use)
-        if not others:
-            return False
-        self._limit = max(1, min(self._limit, others))
-        self._limit_changed = time.monotonic()
-        return True
+    async def _open(self) -> K | None:
+        """Use a slot: open a connection; None if the server has no room besides this client's other connections.
 
-    async def _open(self) -> K:
-        """Use a slot: open a connection. The slot is given back if that fails."""
+        The slot is given back if there is no connection.
+        """
         try:
+            self._check_usable()
             connection = await self._connect()
         except BaseException as error:
             self._connecting -= 1
+            full = isinstance(error, TooManyConnections) and self._lower_limit()
             if isinstance(error, AuthenticationError) and not self._proven:
                 self._refuse_all(error)
             self._pass_on_slots()
+            if full:
+                return None
             raise
-        now = time.monotonic()
-        connection.opened_at = connection.used_at = now
-        connection.expires_at = now + self._limits.max_age * (1 - 0.1 * random.random())
         self._connecting -= 1
-        self._in_use.add(connection)
-        self._limit = max(self._limit, len(self._idle) + len(self._in_use))
-        self._opened += 1
-        if not self._proven:
-            # The credentials work: only now may others try them at the same time.
-            self._proven = True
-            self._pass_on_slots()
+        self._admit(connection)
         if self._closed:
             self._discard(connection, "client closed")
             raise ConfigurationError("the client was closed")
         return connection
+
+    def _admit(self, connection: K) -> None:
+        now = time.monotonic()
+        connection.opened_at = connection.used_at = now
+        connection.expires_at = now + self._limits.max_age * (1 - 0.1 * random.random())
+        self._in_use.add(connection)
+        self._opened += 1
+        self._limit = max(self._limit, len(self._idle) + len(self._in_use))
+        if not self._proven:
+            # The credentials work: only now may others try them at the same time.
+            self._proven = True
+            self._pass_on_slots()
+
+    def _lower_limit(self) -> bool:
+        # Only connections that exist count: refused callers must not wait for each other.
+        others = len(self._idle) + len(self._in_use)
+        if not others:
+            return False
+        self._limit = min(self._limit, others)
+        self._limit_changed = time.monotonic()
+        return True
 
     def _refuse_all(self, error: AuthenticationError) -> None:
         self._refusal = (time.monotonic() + _REFUSAL_HOLDS, error)
@@ -332,6 +342,7 @@ class Pool(Generic[K]):
         else:
             self._waiters.append(waiter)
         self._waiting += 1
+        self._pass_on_slots()
         started = time.monotonic()
         try:
             with anyio.move_on_after(self._timeout):
@@ -384,13 +395,13 @@ class Pool(Generic[K]):
                 return
             self._grant(waiter, None)
 
-    def _discard(self, connection: K, reason: str, *, farewell: bool = False) -> None:
-        self._in_use.discard(connection)
-        if farewell:
-            connection.close(reason)
-        else:
-            connection.abort(reason)
+    def _discard(self, connection: K, reason: str) -> None:
+        self._drop(connection, reason)
         self._pass_on_slots()
+
+    def _drop(self, connection: K, reason: str) -> None:
+        self._in_use.discard(connection)
+        connection.abort(reason)
 
 
 def _again(error: AuthenticationError) -> AuthenticationError:

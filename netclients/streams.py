@@ -29,7 +29,7 @@ class Producer(ABC, Generic[T_co]):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Let go of everything, in good order. Called at most once, also before the end."""
+        """Let go of everything, in good order. May be called again, also after :meth:`abort`."""
 
     @abstractmethod
     def abort(self) -> None:
@@ -66,9 +66,8 @@ class Stream(Generic[T_co]):
 
     async def aclose(self) -> None:
         """End the stream now. What was not delivered is discarded."""
-        if not self._done:
-            self._done = True
-            await self._producer.aclose()
+        self._done = True
+        await self._producer.aclose()
 
     async def __aenter__(self) -> Self:
         await self._producer.start()

@@ -26,8 +26,8 @@ class BatchProducer(Producer[Item], Generic[T]):
     ) -> None:
         if concurrency < 1:
             raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
-        if isinstance(sources, (str, bytes)):
-            raise ConfigurationError("sources must be an iterable of paths, not one path")
+        if isinstance(sources, (str, bytes)) or not isinstance(sources, (Iterable, AsyncIterable)):
+            raise ConfigurationError(f"sources must be an iterable of paths, not a {type(sources).__name__}")
         self._job = job
         self._iterator: Iterator[T] | AsyncIterator[T] = (
             iter(sources) if isinstance(sources, Iterable) else aiter(sources)

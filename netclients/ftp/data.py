@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Transfer", "open_transfer"]
 
-_FAREWELL = 5.0  # seconds for the peer's close alert; longer only helps servers that have none
+_FAREWELL = 5.0  # seconds for what may never come: the peer's close alert, its word on a broken connection
 
 
 async def open_transfer(
@@ -205,18 +205,17 @@ class Transfer:
         self._suspect_tls13()
         if self.stream is not None:
             self.stream.abort()
-        timeout = self.connection.settings.timeouts.reply
         try:
             while self.ticket.reply is None:
-                await self.connection.receive(timeout, "reply")
+                await self.connection.receive(_FAREWELL, "reply")
         except NetClientError:
             return  # nothing: the data connection's own error stands
         self.check()
 
     def _suspect_tls13(self) -> None:
-        """quirk_tls13_data_sessions: ProFTPD 1.3.8 breaks resumed TLS 1.3 sessions off when several run at once.
+        """quirk_tls13_data_sessions: ProFTPD 1.3.8 dies of resumed TLS 1.3 sessions once its session cache is full.
 
-        Its mod_tls fails in the accept and ends the control connection too; with TLS 1.2 it does not.
+        The whole server process ends, with the control connection; sessions of TLS 1.2 do not fill the cache.
         """
         connection, stream = self.connection, self.stream
         if connection.kind is ServerKind.PROFTPD and isinstance(stream, TLSStream) and not stream.closed_cleanly:

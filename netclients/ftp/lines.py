@@ -69,6 +69,9 @@ class LineProducer(Producer[T], Generic[T]):
 
     async def _finish(self, transfer: Transfer, lines: LineBuffer) -> None:
         await transfer.finish(sending=False)
+        if transfer.closed_cleanly is False:
+            # No size tells how long a listing is: over TLS, only the close alert shows that this was its end.
+            raise TruncatedTransfer("the listing ended without a TLS close alert", received=transfer.received)
         if len(lines):
             raise TruncatedTransfer("the listing ends in the middle of a line", received=transfer.received)
         self._let_go(transfer)

@@ -98,8 +98,8 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     except RemoteFileNotFound:
         raise _as(RemoteFileNotFound, refusal) from None
     except (PermanentReplyError, UnsupportedError):
-        # A file in a missing directory is missing too.
-        if parent and await _is_missing(connection, parent):
+        # A file in what is missing, or is no directory, is missing too.
+        if parent and await _is_no_directory(connection, parent):
             raise _as(RemoteFileNotFound, refusal) from None
         raise refusal from None
     if found is None:
@@ -118,14 +118,13 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     )
 
 
-async def _is_missing(connection: FTPConnection, path: str) -> bool:
+async def _is_no_directory(connection: FTPConnection, path: str) -> bool:
     try:
-        await find(connection, path)
+        return (await find(connection, path)).kind is EntryKind.FILE
     except RemoteFileNotFound:
         return True
     except NetClientError:
         return False
-    return False
 
 
 async def explain(
@@ -160,7 +159,7 @@ async def explain_new(connection: FTPConnection, path: str, refusal: PermanentRe
         return _as(RemotePermissionDenied, refusal)
     except NetClientError:
         parent = posixpath.dirname(path)
-    if parent and await _is_missing(connection, parent):
+    if parent and await _is_no_directory(connection, parent):
         return _as(RemoteFileNotFound, refusal)
     return _as(RemotePermissionDenied, refusal) if _FORBIDDEN.search(refusal.text) else refusal
 

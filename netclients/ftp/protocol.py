@@ -208,7 +208,8 @@ class FTPProtocol:
         Raises:
             ProtocolError: something was; in clear, and to be taken for secure.
         """
-        if not self.idle:
+        awaited = self._pipeline and self.state is not State.GREETING
+        if awaited or self._lines or self._parser.partial:
             raise ProtocolError("the server sent more in clear behind its agreement to TLS")
 
     @property

@@ -15,7 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netclients.errors import NetClientError, PermanentReplyError, ProtocolError, TruncatedTransfer
+from netclients.errors import (
+    ConnectionLost,
+    NetClientError,
+    PermanentReplyError,
+    ProtocolError,
+    ReplyError,
+    TruncatedTransfer,
+)
 from netclients.ftp.data import Transfer, open_transfer
 from netclients.ftp.lookup import explain
 from netclients.ftp.partfile import Fingerprint
@@ -105,7 +112,7 @@ class RemoteReader:
         self._connection = connection = await self._context.pool.acquire()
         self._attempt_began = self.meter.total
         facts = self._facts(connection)
-        if self.fingerprint is not None:
+        if self.fingerprint is not None or self.position:
             await self._compare(connection, facts)
             if await self._nothing_left():
                 return False
@@ -125,13 +132,13 @@ class RemoteReader:
     async def _nothing_left(self) -> bool:
         if not self.position or self.size is None or self.position < self.size:
             return False
-        if self.position == self.size:
-            self.release()
-            return True
-        if self._restart is None or self.meter.total:
+        if self.position > self.size and self.meter.total:
             raise ProtocolError(f"{self.path}: {self.position} bytes came, the server's size is {self.size}")
-        await self._begin_anew(self._restart)
-        return False
+        if self.position > self.size and self._restart is not None:
+            await self._begin_anew(self._restart)
+            return False
+        self.release()
+        return True
 
     async def _begin_anew(self, restart: Callable[[], Awaitable[None]]) -> None:
         await restart()
@@ -143,12 +150,11 @@ class RemoteReader:
     async def _compare(self, connection: FTPConnection, facts: tuple[Command, ...]) -> None:
         """Compare the fingerprints; on a difference begin from the first byte."""
         known = self.fingerprint
-        assert known is not None
         tickets = [connection.submit(fact) for fact in facts]
         for ticket in tickets:
             await connection.settle(ticket, connection.settings.timeouts.reply, "reply")
         now = _fingerprint(tickets)
-        if known.same_as(now) or not self.position:
+        if known is None or known.same_as(now) or not self.position:
             self.fingerprint = now
             return
         if self._restart is None:
@@ -191,8 +197,7 @@ class RemoteReader:
         """After a failure: get ready for another :meth:`start`, or raise."""
         if self._transfer is not None:
             self._transfer.received = self.meter.total - self._attempt_began
-            self._read_last_facts()
-            self._transfer.abort()
+            error = await self._last_word(self._transfer, error)
         if isinstance(error, PermanentReplyError) and self._connection is not None:
             raise await self._explain(self._connection, error) from None
         self.release()
@@ -212,11 +217,17 @@ class RemoteReader:
             return error
         return await explain(connection, self.path, error) if connection.clean else error
 
-    def _read_last_facts(self) -> None:
+    async def _last_word(self, transfer: Transfer, error: NetClientError) -> NetClientError:
+        """Hear what the server still has to say: facts that ride along, and why it closed a data connection."""
         try:
+            if isinstance(error, ConnectionLost):
+                await transfer.hear_refusal()
             self.read_facts()
-        except NetClientError:
-            return  # the connection is gone, with what it may still have told
+        except NetClientError as refusal:
+            return refusal if isinstance(refusal, ReplyError) else error
+        finally:
+            transfer.abort()
+        return error
 
     def release(self) -> None:
         """Let go of the connection, in whatever state it is. Does not wait."""

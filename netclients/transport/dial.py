@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from netclients.errors import ConfigurationError, ConnectError, NetClientError, PhaseTimeout, UnsupportedError
+from netclients.errors import ConfigurationError, ConnectError, NetClientError, PhaseTimeout
+from netclients.transport.proxy import Proxy
 from netclients.transport.readiness import running_asyncio_loop, wait_for_sockets
 from netclients.transport.stream import SocketStream
 from netclients.transport.tls import TLSStream
@@ -38,11 +39,9 @@ class Dialer:
 
     def __init__(self, *, context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
         self._context = context
-        self._proxy = proxy
+        self._proxy = None if proxy is None else Proxy(proxy)
         self._scratch: bytearray | None = None
         self._records: bytearray | None = None
-        if proxy is not None:
-            _check_proxy(proxy)
 
     @property
     def proxied(self) -> bool:
@@ -77,7 +76,8 @@ class Dialer:
             PhaseTimeout: phase ``connect``, for all addresses together.
         """
         if self._proxy is not None:
-            sock = await _limited(lambda: self._connect_by_proxy(host, port), timeout, f"{host}:{port}")
+            proxy = self._proxy
+            sock = await _limited(lambda: proxy.connect(host, port, _dial), timeout, f"{host}:{port}")
             peer = host
         elif (family := _literal_family(host)) is not None:
             sock = await connect_address(family, (host, port), timeout)
@@ -122,35 +122,6 @@ class Dialer:
         """Whether the settings leave TLS 1.2 as a choice."""
         return self.context.minimum_version <= ssl.TLSVersion.TLSv1_2
 
-    async def _connect_by_proxy(self, host: str, port: int) -> socket.socket:
-        import python_socks
-
-        try:
-            if running_asyncio_loop() is not None:
-                from python_socks.async_.asyncio import Proxy as AsyncioProxy
-
-                proxy = AsyncioProxy.from_url(self._proxy or "")
-                return await proxy.connect(host, port)
-            from python_socks.async_.trio import Proxy as TrioProxy
-
-            wrapped = await TrioProxy.from_url(self._proxy or "").connect(host, port)
-            raw = socket.socket(fileno=wrapped.detach())
-            raw.setblocking(False)
-        except (OSError, python_socks.ProxyError, python_socks.ProxyTimeoutError) as error:
-            raise ConnectError(f"proxy: no connection to {host}:{port}: {error}") from error
-        return raw
-
-
-def _check_proxy(url: str) -> None:
-    try:
-        from python_socks import parse_proxy_url
-    except ImportError:
-        raise UnsupportedError("proxy= needs the extra: pip install 'netclients[proxy]'") from None
-    try:
-        parse_proxy_url(url)
-    except ValueError as error:
-        raise ConfigurationError(f"proxy URL: {error}") from None
-
 
 async def _limited(connect: Callable[[], Awaitable[socket.socket]], timeout: float | None, what: str) -> socket.socket:
     sock = None
@@ -169,6 +140,13 @@ def _literal_family(host: str) -> int | None:
             continue
         return family
     return None
+
+
+async def _dial(host: str, port: int) -> socket.socket:
+    family = _literal_family(host)
+    if family is not None:
+        return await connect_address(family, (host, port), None)
+    return await _connect_by_name(host, port)
 
 
 async def _connect_by_name(host: str, port: int) -> socket.socket:
