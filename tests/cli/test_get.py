@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from pathlib import Path
 
@@ -153,17 +154,14 @@ def test_usage(cli, arguments):
     assert not result.stdout
 
 
-@pytest.mark.parametrize("password", ["pa/sword", "pa#sword", "pa?sword"])
+@pytest.mark.parametrize("password", ["hunter2/x", "hunter2#x", "hunter2?x"])
 def test_a_mistyped_password_is_not_shown(cli, password):
     result = cli("get", f"ftp://ada:{password}@127.0.0.1/x")
     assert result.exit_code == 2
-    assert "pa" not in result.output.replace("password", "").replace("path", "")
-    assert "sword" not in result.output.replace("password", "")
+    assert "hunter2" not in result.output
 
 
 def test_verbose_redacts_and_leaves_no_handler(cli, server, out):
-    import logging
-
     before = list(logging.getLogger("netclients").handlers)
     result = cli("get", f"{server.url}/one.bin", "-o", out, "--insecure", "-v")
     assert result.exit_code == 0

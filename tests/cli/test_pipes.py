@@ -66,16 +66,11 @@ def test_head_of_a_listing(spawn, server, root):
 @pytest.mark.parametrize("command", [["cat"], ["ls"], ["get", "--json"]])
 def test_full(spawn, server, tmp_path, command):
     with open("/dev/full", "wb") as full:
-        process = spawn(*command, f"{server.url}/one.bin", "--insecure", stdout=full, **in_checkout(tmp_path))
+        process = spawn(*command, f"{server.url}/one.bin", "--insecure", stdout=full, cwd=tmp_path)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"space" in stderr
     assert b"Traceback" not in stderr
-
-
-def in_checkout(directory: Path) -> dict[str, object]:
-    """Run elsewhere, so that files land there."""
-    return {"cwd": directory}
 
 
 @posix

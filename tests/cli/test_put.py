@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -27,8 +28,6 @@ def test_several_into_a_new_directory(cli, server, root, tmp_path):
 
 
 def test_standard_input(spawn, server, root):
-    import subprocess
-
     process = spawn("put", "-", f"{server.url}/piped", "--insecure", stdin=subprocess.PIPE)
     _, stderr = process.communicate(b"from a pipe" * 100_000, timeout=60)
     assert (process.returncode, stderr) == (0, b"")
