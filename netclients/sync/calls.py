@@ -16,9 +16,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from netclients.errors import ConfigurationError, NetClientError
-from netclients.sync.portal import portal
+from netclients.sync.portal import Portal, portal
 
-__all__ = ["Call", "Desk", "Finishing", "run", "run_sync"]
+__all__ = ["Call", "Desk", "Finishing", "give_back", "let_go", "run", "run_sync"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,16 @@ Work = Callable[[], object]
 _CLEANUP = 5.0  # seconds that an interrupted call may take to give back what it holds
 # On Windows, Ctrl-C does not end a wait for a lock: the handlers run between two short ones.
 _POLL = 0.1 if sys.platform == "win32" else None
+
+
+class Closable(Protocol):
+    """What holds connections in the loop."""
+
+    async def aclose(self) -> None:
+        """Give them back."""
+
+    def __del__(self) -> None:
+        """Give them back at once."""
 
 
 class Finishing(Protocol):
@@ -206,3 +216,18 @@ def run_sync(function: Callable[[], T]) -> T:
         return function()
 
     return run(call())
+
+
+def give_back(portal: Portal | None, held: Closable) -> None:
+    """Close ``held`` in the loop and wait for it, or here if the loop does not run any more."""
+    if portal is not None and portal.forked:
+        return  # the connections are the parent's
+    try:
+        run(held.aclose())
+    except ConfigurationError:
+        let_go(held)
+
+
+def let_go(held: Closable) -> None:
+    """Do what the finalizer of ``held`` would do, in this thread instead of the one that drops it."""
+    held.__del__()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from netclients.ftp.client import FTPClient as AsyncFTPClient
 from netclients.ftp.client import Lease as AsyncLease
-from netclients.sync.calls import Desk, run, run_sync
+from netclients.sync.calls import Desk, give_back, let_go, run, run_sync
 from netclients.sync.docs import documented_like
 from netclients.sync.ftp_connection import FTPConnection
 from netclients.sync.portal import running_portal
@@ -89,13 +89,13 @@ class FTPClient:
         self.close()
 
     def close(self) -> None:
-        run(self._twin.aclose())
+        give_back(running_portal(), self._twin)
 
     def __del__(self) -> None:
         # The sockets are closed in the loop's thread, whichever thread drops the last reference.
         portal = running_portal()
         if portal is not None and hasattr(self, "_twin"):
-            portal.post_if_running(_drop, self._twin)
+            portal.post_if_running(let_go, self._twin)
 
     @property
     def stats(self) -> PoolStats:
@@ -238,10 +238,6 @@ class FTPClient:
 
     def makedirs(self, path: str) -> None:
         run(self._twin.makedirs(path))
-
-
-def _drop(twin: AsyncFTPClient) -> None:
-    twin.__del__()
 
 
 def _reports(desk: Desk, callback: Callable[..., object] | None) -> OnProgress | None:

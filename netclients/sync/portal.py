@@ -160,30 +160,42 @@ def _context() -> Context:
 
 
 class _Process:
-    """What this process has: its portal, and whether it is told when the main thread ends."""
+    """What this process has: its portal, and whether its main thread has ended."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.portal: Portal | None = None
-        self.told_of_exit = False
+        self.prepared = False
+        self.exiting = False
         self.left_by_parents: list[Portal] = []
 
     def start(self) -> Portal:
         with self.lock:
             if self.portal is None:
-                if not self.told_of_exit:
-                    _at_main_thread_end(self.main_thread_ends)
-                    if hasattr(os, "register_at_fork"):
-                        os.register_at_fork(after_in_child=self.forked)
-                    self.told_of_exit = True
+                self.prepare()
+                if self.exiting and threading.current_thread() is threading.main_thread():
+                    raise ConfigurationError("the interpreter is shutting down")
                 started = Portal()
                 started.start()
                 self.portal = started
+                if self.exiting:
+                    # A thread that is still waited for makes its first call after the main thread's end.
+                    started.check_caller()
+                    started.leave()
             return self.portal
 
+    def prepare(self) -> None:
+        if not self.prepared:
+            self.prepared = True
+            self.exiting = not _at_main_thread_end(self.main_thread_ends)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=self.forked)
+
     def main_thread_ends(self) -> None:
-        if self.portal is not None:
-            self.portal.leave()
+        with self.lock:
+            self.exiting = True
+            if self.portal is not None:
+                self.portal.leave()
 
     def forked(self) -> None:
         # The parent's thread does not exist here. Its loop is kept, untouched: closing it would warn, and
@@ -195,14 +207,16 @@ class _Process:
             self.portal = None
 
 
-def _at_main_thread_end(function: Callable[[], None]) -> None:
+def _at_main_thread_end(function: Callable[[], None]) -> bool:
+    """Have ``function`` called when the main thread ends; return False if it already has."""
     # atexit would be too late: it comes after the wait for other threads. The standard library's own executors
     # end their threads by this function.
     register: Callable[[Callable[[], None]], object] = vars(threading)["_register_atexit"]
     try:
         register(function)
     except RuntimeError:
-        raise ConfigurationError("the interpreter is shutting down") from None
+        return False
+    return True
 
 
 _process = _Process()

@@ -1,7 +1,7 @@
 """What passes between the loop and the caller's thread in large pieces instead of single ones.
 
-A relay collects while the caller is busy, and hands over when the piece is large enough or the loop has nothing
-better to do: few hops for a fast transfer, no delay for a slow one. One piece is on the desk at a time.
+A relay collects while the caller is busy, and hands over when the piece is large enough or has waited for a
+moment: few hops for a fast transfer, no delay to speak of for a slow one. One piece is on the desk at a time.
 
 ::
 
@@ -32,16 +32,21 @@ T = TypeVar("T")
 
 _LARGEST = 1024 * 1024
 _SMALLEST = 16 * 1024
+_MOMENT = 0.005  # seconds
 
 
 class Relay(ABC):
-    """The loop's side; only :meth:`_pack`'s result goes to the other thread."""
+    """The loop's side; only :meth:`_pack`'s result goes to the other thread.
 
-    def __init__(self, desk: Desk) -> None:
+    What was collected waits for ``moment`` seconds; 0: until the loop has done what can be done without waiting.
+    """
+
+    def __init__(self, desk: Desk, moment: float) -> None:
         self._desk = desk
         self._loop = desk.portal.loop
+        self._moment = moment
         self._out = False
-        self._due = False
+        self._due: asyncio.Handle | None = None
         self._room: asyncio.Future[None] | None = None
         desk.relays.append(self)
 
@@ -50,17 +55,20 @@ class Relay(ABC):
         """Return what the caller shall do with all that was collected, and begin anew; None: nothing was."""
 
     def _collected(self) -> None:
-        """Hand over when the loop has done what can be done without waiting."""
-        if not self._due and not self._out:
-            self._due = True
-            self._loop.call_soon(self._when_idle)
-
-    def _when_idle(self) -> None:
-        self._due = False
-        if not self._out:
-            self._hand_over()
+        """Hand over soon."""
+        if self._due is not None or self._out:
+            return
+        if self._moment:
+            self._due = self._loop.call_later(self._moment, self._hand_over)
+        else:
+            self._due = self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if self._out:
+            return
         work = self._pack()
         if work is not None:
             self._out = True
@@ -86,6 +94,8 @@ class Relay(ABC):
 
     def finish(self) -> None:
         """See :meth:`~netclients.sync.calls.Finishing.finish`."""
+        if self._due is not None:
+            self._due.cancel()
         work = self._pack()
         if work is not None:
             self._desk.put(work)
@@ -95,7 +105,7 @@ class ItemRelay(Relay, Generic[T]):
     """Items of a stream, in batches of at most ``room``, into ``ready``."""
 
     def __init__(self, desk: Desk, ready: deque[T], room: int) -> None:
-        super().__init__(desk)
+        super().__init__(desk, 0)
         self._ready = ready
         self._largest = room
         self._items: list[T] = []
@@ -123,7 +133,7 @@ class ProgressRelay(Relay):
     """Progress reports: of each file, the latest one that the caller has not heard yet."""
 
     def __init__(self, desk: Desk, callback: Callable[[Progress], object]) -> None:
-        super().__init__(desk)
+        super().__init__(desk, _MOMENT)
         self._callback = callback
         self._latest: dict[str, Progress] = {}
 
@@ -148,7 +158,7 @@ class SinkRelay(Relay):
     """Downloaded bytes: one buffer is filled while the caller's sink has the other."""
 
     def __init__(self, desk: Desk, sink: Callable[[memoryview], object]) -> None:
-        super().__init__(desk)
+        super().__init__(desk, _MOMENT)
         self._sink = sink
         self._buffer = bytearray()
         self._filled = 0

@@ -8,7 +8,7 @@ from typing import Self
 
 from netclients.errors import ConfigurationError
 from netclients.ftp.remote_file import RemoteFile as AsyncRemoteFile
-from netclients.sync.calls import run
+from netclients.sync.calls import give_back, let_go, run
 from netclients.sync.docs import documented_like
 from netclients.sync.portal import portal
 
@@ -132,11 +132,7 @@ class RemoteFile:
             self._closed = True
             self._piece = bytearray()
             self._start = self._end = 0
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Free the connection, in the loop's thread, without waiting."""
-        self._portal.post_if_running(_release, self._twin)
+            give_back(self._portal, self._twin)
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -154,9 +150,4 @@ class RemoteFile:
 
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
-            self._let_go()
-
-
-def _release(twin: AsyncRemoteFile) -> None:
-    # What its finalizer would do, in whichever thread drops the last reference.
-    twin.__del__()
+            self._portal.post_if_running(let_go, self._twin)

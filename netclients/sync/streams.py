@@ -6,6 +6,7 @@ a hop between threads for each item.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -112,5 +113,10 @@ class Stream(Generic[T_co]):
 
 async def _pump(twin: AsyncStream[T_co], add: Callable[[T_co], object]) -> None:
     async with twin:
-        async for item in twin:
-            await add(item)  # type: ignore[misc]
+        try:
+            async for item in twin:
+                await add(item)  # type: ignore[misc]
+        except asyncio.CancelledError:
+            # A stream that is cancelled lets go without waiting; the caller waits until all is given back.
+            await twin._producer.aclose()
+            raise
