@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,11 +148,12 @@ class UploadOnce(Upload):
     safe = False
 
     async def run(self, client: FTPClient, stage: Stage) -> Any:
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             for start in range(0, len(stage.data), 1000):
                 yield stage.data[start : start + 1000]
 
-        return await client.upload(pieces(), "up.bin")
+        async with contextlib.aclosing(pieces()) as source:
+            return await client.upload(source, "up.bin")
 
 
 class Scandir(Operation):

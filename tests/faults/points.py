@@ -62,9 +62,7 @@ async def strike(
     stalls = any(flow.cut and flow.cut.how == "stall" for flow in (plan.up, plan.down))
     proxy.set_plan(lambda number, of: plan if of == kind and number == 0 else Plan())
     struck_before = proxy.report.points
-    stage.blind = (
-        kind == "data" and faulty.tls == "none" and plan.down.cut is not None and plan.down.cut.how == "fin"
-    )
+    stage.blind = kind == "data" and faulty.tls == "none" and plan.down.cut is not None and plan.down.cut.how == "fin"
     operation.prepare(stage)
     error: NetClientError | None = None
     async with faulty.client(retry, IMPATIENT if stalls else PATIENT) as client:

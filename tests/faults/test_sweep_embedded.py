@@ -106,9 +106,7 @@ async def test_dialogue_stalls(faulty: Faulty, tmp_path: Path, operation: Operat
     [(operation, "up" if isinstance(operation, Upload) else "down") for operation in OPERATIONS[:7]],
     ids=lambda value: value.name if isinstance(value, Operation) else value,
 )
-async def test_data(
-    faulty: Faulty, tmp_path: Path, operation: Operation, way: Way, how: How, stride: int
-) -> None:
+async def test_data(faulty: Faulty, tmp_path: Path, operation: Operation, way: Way, how: How, stride: int) -> None:
     stage = set_stage(faulty.server, local(tmp_path))
     length = 250 if operation.name == "scandir" else len(stage.data)
     step = max(1, length // (5 if how == "stall" else 40) * min(stride, 3))
@@ -151,9 +149,7 @@ async def test_dialogue_over_tls(
 
 @pytest.mark.parametrize("how", ["reset", "fin", "stall"])
 @pytest.mark.parametrize("operation", OPERATIONS[:7], ids=lambda operation: operation.name)
-async def test_data_over_tls(
-    faulty_tls: Faulty, tmp_path: Path, operation: Operation, how: How, stride: int
-) -> None:
+async def test_data_over_tls(faulty_tls: Faulty, tmp_path: Path, operation: Operation, how: How, stride: int) -> None:
     stage = set_stage(faulty_tls.server, local(tmp_path))
     step = (700 if how == "stall" else 211) * min(stride, 2)
     for way in ("down", "up"):
