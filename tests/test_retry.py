@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import anyio
 import pytest
 from hypothesis import given
@@ -105,12 +107,15 @@ async def test_no_attempt_starts_after_the_total_time(clock: Clock) -> None:
     assert clock.now - started <= 60 + 10
 
 
-async def test_pauses_grow_with_jitter_up_to_the_maximum(clock: Clock) -> None:
+@pytest.mark.parametrize("longest", [False, True])
+async def test_pauses_grow_with_jitter_up_to_the_maximum(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, longest: bool
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high if longest else low)
     with pytest.raises(errors.ConnectionLost):
         await retrying(RetryPolicy(attempts=12, total=10_000), "get", TRACE, Call(*[LOST] * 99))
-    for number, pause in enumerate(clock.pauses):
-        assert min(30, 0.5 * 2**number) <= pause <= min(30, 0.5 * 2**number + 0.5)
-    assert clock.pauses[-1] == 30
+    expected = [min(30, 2**number) for number in range(11)] if longest else [0.5] * 11
+    assert clock.pauses == expected
 
 
 async def test_no_pause_at_all(clock: Clock) -> None:
