@@ -7,7 +7,6 @@ Needs Linux, root and vsftpd, curl and lftp (Debian packages), and aioftp and uv
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,4 +77,4 @@ def _rows(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,14 +13,16 @@ import anyio
 from benchmarks.account import Account
 from benchmarks.ours import client, run
 from netclients import FTPClient, PoolLimits, Timeouts
+from netclients.ftp.client import Lease
 
+AT_A_TIME = 16
 PATIENCE = Timeouts(connect=60, reply=60, pool=120)
 
 
 def memory(account: Account, name: str, count: int, directory: str | None) -> dict[str, float]:
     """Start ``count`` downloads of a slow file and stop when all are under way.
 
-    ``bytes``: how much the process has grown by then at its largest, beginning after a first download.
+    ``bytes``: how much the process has grown at its largest, beginning with one connection.
     """
     _allow_descriptors()
 
@@ -29,6 +31,7 @@ def memory(account: Account, name: str, count: int, directory: str | None) -> di
             await ftp.download("small", sink=lambda view: None)
             gc.collect()
             before = largest = _resident()
+            await _log_in(ftp, count)
             under_way: set[int] = set()
             async with anyio.create_task_group() as group:
                 for number in range(count):
@@ -74,20 +77,19 @@ def files_a_second(account: Account, names: list[str], directory: str, concurren
 
 
 async def _log_in(ftp: FTPClient, count: int) -> None:
-    all_there = anyio.Event()
-    there = 0
+    """Open all connections, a few at a time: vsftpd's queue for new ones has room for 32."""
+    leases = [ftp.connection() for _ in range(count)]
+    few = anyio.CapacityLimiter(AT_A_TIME)
 
-    async def hold() -> None:
-        nonlocal there
-        async with ftp.connection():
-            there += 1
-            if there == count:
-                all_there.set()
-            await all_there.wait()
+    async def enter(lease: Lease) -> None:
+        async with few:
+            await lease.__aenter__()
 
     async with anyio.create_task_group() as group:
-        for _ in range(count):
-            group.start_soon(hold)
+        for lease in leases:
+            group.start_soon(enter, lease)
+    for lease in leases:
+        await lease.__aexit__(None, None, None)
 
 
 def _client(account: Account, count: int) -> FTPClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmarks import peers
 from benchmarks.harness import MIB, Bench, Contender, Table, in_process, interleave
@@ -57,10 +58,10 @@ def tls(bench: Bench) -> Iterable[Table]:
     yield Table(up_title, "MiB/s", up)
 
 
-def in_seconds(size: int, **common: object) -> Callable[..., Callable[[], float]]:
+def in_seconds(size: int, **common: Any) -> Callable[..., Callable[[], float]]:
     """Return a maker of measures: MiB/s of a function that runs in its own process and must move ``size`` bytes."""
 
-    def make(function: str, **arguments: object) -> Callable[[], float]:
+    def make(function: str, **arguments: Any) -> Callable[[], float]:
         def measure() -> float:
             result = in_process(function, **common, **arguments)
             if result["done"] != size:
