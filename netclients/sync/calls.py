@@ -81,7 +81,9 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - raised where the question was asked
                 future.set_exception(error)
             except BaseException:
-                future.set_exception(NetClientError("the caller was interrupted"))
+                # An interrupt in the question itself; one in what follows finds the answer given.
+                if not future.done():
+                    future.set_exception(NetClientError("the caller was interrupted"))
                 raise
             finally:
                 self._questions.discard(future)
