@@ -103,6 +103,9 @@ class Pool(Generic[K]):
         self._trace = trace
         self._limit = limits.max_connections
         self._limit_changed = 0.0
+        # How many may connect at once: one until the credentials have proven themselves, then more with each
+        # success, so that neither a lockout nor a small listen backlog is met by a crowd.
+        self._burst = 1
         self._idle: deque[K] = deque()
         self._in_use: set[K] = set()
         self._connecting = 0
@@ -266,8 +269,9 @@ class Pool(Generic[K]):
         return (first or not self._waiting) and self._reserve()
 
     def _reserve(self) -> bool:
-        limit = self._grown_limit() if self._proven else 1
-        if len(self._idle) + len(self._in_use) + self._connecting >= limit:
+        if self._connecting >= self._burst:
+            return False
+        if len(self._idle) + len(self._in_use) + self._connecting >= self._grown_limit():
             return False
         self._connecting += 1
         return True
@@ -311,10 +315,9 @@ class Pool(Generic[K]):
         self._in_use.add(connection)
         self._opened += 1
         self._limit = max(self._limit, len(self._idle) + len(self._in_use))
-        if not self._proven:
-            # The credentials work: only now may others try them at the same time.
-            self._proven = True
-            self._pass_on_slots()
+        self._proven = True
+        self._burst = min(2 * self._burst, self._limits.max_connections)
+        self._pass_on_slots()
 
     def _lower_limit(self) -> bool:
         # Only connections that exist count: refused callers must not wait for each other.
@@ -322,6 +325,7 @@ class Pool(Generic[K]):
         if not others:
             return False
         self._limit = min(self._limit, others)
+        self._burst = 1
         self._limit_changed = time.monotonic()
         return True
 

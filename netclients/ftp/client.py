@@ -444,7 +444,8 @@ class FTPClient:
 
     async def makedirs(self, path: str) -> None:
         """Make a directory and the missing ones above it (MKD). One that exists is fine."""
-        await changes.make_directories(self._context, self._name(path))
+        if resolved := self._path(path):
+            await changes.make_directories(self._context, resolved)
 
     def _path(self, path: str) -> str:
         if not isinstance(path, str):

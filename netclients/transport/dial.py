@@ -89,11 +89,17 @@ class Dialer:
         return SocketStream(sock, peer)
 
     async def start_tls(
-        self, stream: SocketStream, host: str, timeout: float | None, *, newest: bool = True
+        self,
+        stream: SocketStream,
+        host: str,
+        timeout: float | None,
+        *,
+        session: ssl.SSLSession | None = None,
+        newest: bool = True,
     ) -> TLSStream:
         """Secure ``stream``; the certificate must be ``host``'s. The stream is closed if that fails."""
         try:
-            secured = self.secure(stream, host, newest=newest)
+            secured = self.secure(stream, host, session=session, newest=newest)
             await secured.handshake(timeout)
         except BaseException:
             stream.abort()
