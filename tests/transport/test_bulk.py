@@ -1,0 +1,308 @@
+"""Bulk data: sinks that keep what they get, files, uploads, rates, and turns for other tasks."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from netclients.errors import ConfigurationError, PhaseTimeout
+from netclients.transport import bulk as bulk_module
+from netclients.transport.bulk import FileBuffer, Meter, RateLimit, receive_to_file, receive_to_sink, send_from
+from netclients.transport.dial import Dialer
+from netclients.transport.memory import Close, Expect, MemoryStream, Say, Stall
+from netclients.transport.source import ByteSource
+from tests.transport.sockets import pair
+
+pytestmark = pytest.mark.anyio
+
+DATA = bytes(range(251)) * 40
+
+
+async def never() -> None:
+    raise AssertionError("nothing to wait for")
+
+
+async def to_sink(sink: object, data: bytes = DATA, *, chunk: int | None = 1000, dialer: Dialer | None = None) -> Meter:
+    meter = Meter()
+    stream = MemoryStream([Say(data), Close()], chunk=chunk)
+    await receive_to_sink(stream, sink, never, meter, dialer or Dialer())  # type: ignore[arg-type]
+    return meter
+
+
+# Sinks
+
+
+async def test_everything_arrives_in_order() -> None:
+    received = bytearray()
+    meter = await to_sink(received.extend)
+    assert received == DATA
+    assert meter.total == len(DATA)
+
+
+async def test_views_are_read_only_and_end_with_the_call() -> None:
+    views: list[memoryview] = []
+
+    def sink(view: memoryview) -> None:
+        assert view.readonly
+        assert view.nbytes == len(view) <= 1000
+        views.append(view)
+
+    await to_sink(sink)
+    for view in views:
+        with pytest.raises(ValueError, match="released"):
+            bytes(view)
+
+
+async def test_an_awaitable_is_awaited_and_its_view_stays_until_then() -> None:
+    received = bytearray()
+    dialer = Dialer()
+
+    async def sink(view: memoryview) -> None:
+        await checkpoint()
+        scratch = dialer.scratch  # another connection of the same client reads meanwhile
+        scratch[:] = b"!" * len(scratch)
+        await checkpoint()
+        received.extend(view)
+
+    await to_sink(sink, dialer=dialer)
+    assert received == DATA
+
+
+@pytest.mark.parametrize("awaitable", [False, True])
+@pytest.mark.parametrize("keep", [lambda view: view[3:9], lambda view: memoryview(view), lambda view: view.cast("b")])
+async def test_what_is_kept_never_changes(awaitable: bool, keep: object) -> None:
+    kept: list[tuple[memoryview, bytes]] = []
+    dialer = Dialer()
+
+    def sink(view: memoryview) -> object:
+        part = keep(view)  # type: ignore[operator]
+        kept.append((part, bytes(part)))
+        return checkpoint() if awaitable else None
+
+    await to_sink(sink, dialer=dialer)
+    received = bytearray()
+    await to_sink(received.extend, b"!" * 300_000, chunk=None, dialer=dialer)
+    assert len(kept) == 11
+    for part, content in kept:
+        assert bytes(part) == content
+    assert bytes(received) == b"!" * 300_000
+
+
+async def test_a_sink_that_raises_ends_the_transfer() -> None:
+    kept = []
+    dialer = Dialer()
+
+    def sink(view: memoryview) -> None:
+        kept.append((view[:4], bytes(view[:4])))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await to_sink(sink, dialer=dialer)
+    await to_sink(lambda _: None, b"!" * 1000, dialer=dialer)
+    assert bytes(kept[0][0]) == kept[0][1]
+
+
+async def test_waiting_is_the_callers_business() -> None:
+    waits = []
+
+    async def idle() -> None:
+        waits.append(1)
+        if len(waits) == 3:
+            raise PhaseTimeout("stall", 1)
+
+    stream = MemoryStream([Say(b"x"), Stall()])
+    received = bytearray()
+    with pytest.raises(PhaseTimeout):
+        await receive_to_sink(stream, received.extend, idle, Meter(), Dialer())
+    assert (received, len(waits)) == (b"x", 3)
+
+
+# Files
+
+
+async def to_file(data: bytes, cap: int, *, chunk: int | None = None, meter: Meter | None = None) -> list[bytes]:
+    stored: list[bytes] = []
+    buffer = FileBuffer(lambda: cap)
+
+    async def store(content: memoryview) -> None:
+        stored.append(bytes(content))
+
+    stream = MemoryStream([Say(data), Close()], chunk=chunk)
+    await receive_to_file(stream, buffer, store, never, meter or Meter())
+    with buffer.content() as rest:
+        return [*stored, bytes(rest)]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 1000, 16 * 1024])
+@pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, 100_000])
+async def test_a_file_is_stored_in_pieces(size: int, chunk: int | None) -> None:
+    if chunk == 1 and size > 20_000:
+        size = 20_000
+    data = (DATA * 10)[:size]
+    pieces = await to_file(data, 32 * 1024, chunk=chunk)
+    assert b"".join(pieces) == data
+    assert all(len(piece) <= 32 * 1024 for piece in pieces)
+    assert all(len(piece) == 32 * 1024 for piece in pieces[:-1])
+
+
+async def test_a_small_file_stays_in_memory() -> None:
+    assert await to_file(b"small", 1 << 20) == [b"small"]
+
+
+async def test_file_waits_and_rates() -> None:
+    waits = []
+
+    async def idle() -> None:
+        waits.append(1)
+        if len(waits) > 1:
+            raise PhaseTimeout("stall", 1)
+
+    with pytest.raises(PhaseTimeout):
+        await receive_to_file(MemoryStream([Say(b"x")]), FileBuffer(lambda: 1), None, idle, Meter())  # type: ignore[arg-type]
+    assert len(waits) == 2
+
+
+# Uploads
+
+
+async def test_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = MemoryStream([Expect(DATA)])
+    meter = Meter()
+    await send_from(stream, ByteSource([DATA[:100], b"", DATA[100:]]), never, meter)
+    stream.check()
+    assert meter.total == len(DATA)
+
+
+async def test_sending_to_a_slow_reader() -> None:
+    data = bytes(4 << 20)
+    received = 0
+    with pair() as (stream, theirs):
+        theirs.setblocking(False)
+
+        async def idle() -> None:
+            nonlocal received
+            received += len(theirs.recv(1 << 20))
+            await checkpoint()
+
+        await send_from(stream, ByteSource(data), idle, Meter())
+        stream.send_eof()
+        theirs.setblocking(True)
+        while piece := theirs.recv(1 << 20):
+            received += len(piece)
+    assert received == len(data)
+
+
+async def test_sending_ends_when_nothing_is_held_back() -> None:
+    class Holding(MemoryStream):
+        held = 3
+
+        @property
+        def unsent(self) -> bool:
+            return self.held > 0
+
+        def try_flush(self) -> None:
+            self.held -= 1
+
+    waits = []
+
+    async def idle() -> None:
+        waits.append(1)
+
+    await send_from(Holding([Expect(b"x")]), ByteSource(b"x"), idle, Meter())
+    assert len(waits) == 2
+
+
+# Rates and turns
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.turns = 0
+        monkeypatch.setattr(bulk_module, "time", self)
+        monkeypatch.setattr(bulk_module, "anyio", self)
+
+        async def turn() -> None:
+            self.turns += 1
+
+        monkeypatch.setattr(bulk_module, "checkpoint", turn)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def test_a_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    limit = RateLimit(10_000)
+    meter = Meter([None, limit])
+    assert meter.step == limit.step == 1000
+    await to_file(DATA, 1 << 20, meter=meter)
+    assert clock.now - 100 == pytest.approx(len(DATA) / 10_000, abs=0.2)
+
+
+async def test_a_rate_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    shared = RateLimit(1000)
+    meters = [Meter([shared]), Meter([shared, RateLimit(10**9)])]
+    for _ in range(10):
+        for meter in meters:
+            await meter.count(100)
+    assert clock.now - 100 == pytest.approx(2.0)
+
+
+async def test_unused_time_is_not_saved_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    meter = Meter([RateLimit(1000)])
+    await meter.count(100)
+    clock.now += 3600
+    before = clock.now
+    await meter.count(1000)
+    assert clock.now - before == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_bad_rates(rate: float) -> None:
+    with pytest.raises(ConfigurationError, match="limit_rate"):
+        RateLimit(rate)
+
+
+def test_steps() -> None:
+    assert (RateLimit(1).step, RateLimit(10**12).step, Meter().step) == (1, 256 * 1024, None)
+
+
+async def test_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    reports: list[int] = []
+    meter = Meter(report=reports.append)
+    for _ in range(4):
+        await meter.count(1 << 20)
+    assert (clock.turns, reports) == (1, [1 << 20, 2 << 20, 3 << 20, 4 << 20])  # every 4 MiB
+    await meter.count(1)
+    clock.now += 0.006
+    await meter.count(1)
+    assert clock.turns == 2  # or every 5 ms
+    clock.now += 1
+    meter.waited()
+    await meter.count(1)
+    assert clock.turns == 2  # a wait was a turn
+
+
+async def test_a_ticker_runs_beside_a_transfer_that_never_waits() -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(tick)
+        stream = MemoryStream([Say(bytes(1 << 18), 256), Close()])
+        await receive_to_sink(stream, lambda _: None, never, Meter(), Dialer())
+        group.cancel_scope.cancel()
+    assert ticks >= 15  # 64 MiB, a turn between each 4

@@ -1,0 +1,136 @@
+"""Upload sources: whatever gives bytes, and what does not."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from netclients.errors import ConfigurationError, LocalFileError
+from netclients.transport.source import ByteSource
+
+pytestmark = pytest.mark.anyio
+
+DATA = os.urandom(3_000_000)
+
+
+async def everything(source: ByteSource) -> bytes:
+    received = b""
+    while chunk := await source.read():
+        received += chunk
+    return received
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+async def test_memory(kind: type) -> None:
+    source = ByteSource(kind(b"hello"))
+    await source.prepare()
+    assert (source.size, source.repeatable) == (5, True)
+    assert await everything(source) == b"hello"
+    await source.rewind(2)
+    assert await everything(source) == b"llo"
+    source.close()
+
+
+async def test_wide_items_are_bytes() -> None:
+    import array
+
+    assert await everything(ByteSource(memoryview(array.array("I", [1, 2])))) == array.array("I", [1, 2]).tobytes()
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+async def test_a_path(tmp_path: Path, as_text: bool) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(DATA)
+    source = ByteSource(str(path) if as_text else path)
+    await source.prepare()
+    assert (source.size, source.repeatable) == (len(DATA), True)
+    assert await everything(source) == DATA
+    assert source.pulled == len(DATA)
+    await source.rewind(2_000_000)
+    await source.rewind(2_000_000)
+    assert await everything(source) == DATA[2_000_000:]
+    source.close()
+    source.close()
+    with pytest.raises(LocalFileError):
+        await source.read()
+
+
+async def test_an_open_file_starts_where_it_stands_and_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(DATA)
+    with path.open("rb") as file:
+        file.seek(1000)
+        source = ByteSource(file)
+        await source.prepare()
+        assert source.size == len(DATA) - 1000
+        assert await everything(source) == DATA[1000:]
+        await source.rewind(10)
+        assert await everything(source) == DATA[1010:]
+        source.close()
+        assert not file.closed
+
+
+async def test_a_pipe_can_be_read_once() -> None:
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"hello")
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as file:
+        source = ByteSource(file)
+        await source.prepare()
+        assert (source.size, source.repeatable) == (None, False)
+        assert await everything(source) == b"hello"
+
+
+def pieces() -> Iterator[bytes]:
+    yield from (b"a", b"", b"bc")
+
+
+async def later() -> AsyncIterator[bytes]:
+    for piece in pieces():
+        yield piece
+
+
+@pytest.mark.parametrize("make", [pieces, later, lambda: [b"a", bytearray(b"bc")], lambda: (memoryview(b"abc"),)])
+async def test_iterables_are_pulled_once(make: object) -> None:
+    source = ByteSource(make())  # type: ignore[operator]
+    await source.prepare()
+    assert (source.size, source.repeatable) == (None, False)
+    assert await everything(source) == b"abc"
+    assert await source.read() == b""
+    source.close()
+
+
+async def test_what_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="can't upload a int"):
+        ByteSource(5)  # type: ignore[arg-type]
+    for bad in (["text"], [5]):
+        with pytest.raises(ConfigurationError, match="not bytes"):
+            await ByteSource(bad).read()  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="binary mode"):
+        await ByteSource(io.StringIO("x")).prepare()  # type: ignore[arg-type]
+    for path in (tmp_path / "missing", tmp_path):
+        with pytest.raises(LocalFileError, match="can't read") as caught:
+            await ByteSource(path).prepare()
+        assert caught.value.filename == str(path)
+        assert caught.value.errno
+
+
+async def test_a_file_that_fails() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            if offset == 3:
+                raise OSError(5, "Input/output error")
+            return super().seek(offset, whence)
+
+    source = ByteSource(Failing(b"hello"))
+    with pytest.raises(LocalFileError, match="can't read the file: Input/output error"):
+        await source.prepare()
+    with pytest.raises(LocalFileError):
+        await source.rewind(3)
