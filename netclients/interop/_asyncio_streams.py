@@ -223,8 +223,15 @@ class StreamPair:
         if self._buffer:
             self.close()
             raise ProtocolError("the server sent more in clear behind its agreement to TLS")
-        assert not isinstance(self.stream, TLSStream)
-        self.stream = await (dialer or self._dialer).start_tls(self.stream, host, timeout, session=session)
+        plain = self.stream
+        assert not isinstance(plain, TLSStream)
+        try:
+            secured = (dialer or self._dialer).secure(plain, host, session=session)
+            await secured.handshake(timeout)
+        except BaseException:
+            plain.abort()
+            raise
+        self.stream = secured
 
     async def finish_sending(self) -> None:
         """End an upload: everything sent, and over TLS the close alerts exchanged, for a bounded time."""
