@@ -22,6 +22,7 @@ from netclients.ftp.partfile import Fingerprint, PartFile
 from netclients.ftp.reading import RemoteReader
 from netclients.ftp.results import Download, Progress
 from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
+from netclients.transport.callers import CallerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,8 @@ class FileDownload:
         except NetClientError as error:
             await self._keep(error)
             raise
+        except CallerError as failure:
+            raise failure.error from None
         finally:
             self._reader.release()
             self._context.writing -= 1
@@ -199,6 +202,8 @@ async def download_to_sink(
                 break
             except NetClientError as error:
                 await reader.recover(error)
+    except CallerError as failure:
+        raise failure.error from None
     finally:
         reader.release()
     if verify == "strict" and not verified:

@@ -26,6 +26,7 @@ from netclients.ftp.results import Progress, Upload
 from netclients.ftp.types import EntryKind
 from netclients.retry import Schedule
 from netclients.transport.bulk import send_from
+from netclients.transport.callers import CallerError
 from netclients.transport.source import ByteSource, Uploadable
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class FileUpload:
             verified = await self._send_repeatedly()
             if self._atomic:
                 await self._give_name()
+        except CallerError as failure:
+            raise failure.error from None
         finally:
             self._release()
             self._source.close()

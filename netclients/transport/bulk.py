@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from netclients.errors import ConfigurationError
+from netclients.errors import ConfigurationError, NetClientError
+from netclients.transport.callers import CallerError, callers_errors
 from netclients.transport.readiness import checkpoint
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class Meter:
         self.total += moved
         self._turn_bytes += moved
         if self._report is not None:
-            self._report(self.total)
+            with callers_errors():
+                self._report(self.total)
         if self._limits:
             pause = max(limit.debt(moved) for limit in self._limits)
             if pause > 0:
@@ -131,6 +133,8 @@ async def receive_to_sink(stream: ByteStream, sink: Sink, idle: Idle, meter: Met
                     dialer.replace_scratch()
                     private = True
                 await result
+        except NetClientError as error:
+            raise CallerError(error) from error
         finally:
             kept = _is_kept(view, buffer)
             if kept and not private:

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
+from netclients.transport.callers import callers_errors
 from netclients.transport.stream import Buffer
 
 __all__ = ["ByteSource", "Uploadable"]
@@ -130,10 +131,11 @@ class ByteSource:
         piece: Buffer = b""
         while not piece:
             try:
-                if isinstance(self._iterator, AsyncIterator):
-                    piece = await anext(self._iterator)
-                else:
-                    piece = next(cast("Iterator[Buffer]", self._iterator))
+                with callers_errors():
+                    if isinstance(self._iterator, AsyncIterator):
+                        piece = await anext(self._iterator)
+                    else:
+                        piece = next(cast("Iterator[Buffer]", self._iterator))
             except (StopIteration, StopAsyncIteration):
                 return b""
             piece = _checked(piece)
