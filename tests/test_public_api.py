@@ -18,43 +18,16 @@ from netclients import errors
 
 REPOSITORY = Path(__file__).parents[1]
 
+# fmt: off
 DOCUMENTED = [
-    "FTPClient",
-    "FTPConnection",
-    "PoolLimits",
-    "RetryPolicy",
-    "Timeouts",
-    "Login",
-    "Endpoint",
-    "TLSMode",
-    "Bounds",
-    "Events",
-    "Stream",
-    "Entry",
-    "Download",
-    "Upload",
-    "Item",
-    "Progress",
-    "PoolStats",
-    "NetClientError",
-    "ConfigurationError",
-    "UnsupportedError",
-    "TransportError",
-    "ConnectError",
-    "TLSError",
-    "ConnectionLost",
-    "PhaseTimeout",
-    "PoolTimeout",
-    "ProtocolError",
-    "TruncatedTransfer",
-    "ReplyError",
-    "TransientReplyError",
-    "PermanentReplyError",
-    "AuthenticationError",
-    "RemoteFileNotFound",
-    "RemotePermissionDenied",
-    "OutcomeUnknown",
+    "FTPClient", "FTPConnection", "PoolLimits", "RetryPolicy", "Timeouts", "Login", "Endpoint", "TLSMode",
+    "Bounds", "Events", "Stream", "Entry", "Download", "Upload", "Item", "Progress", "PoolStats",
+    "NetClientError", "ConfigurationError", "UnsupportedError", "TransportError", "ConnectError",
+    "TLSError", "ConnectionLost", "PhaseTimeout", "PoolTimeout", "ProtocolError", "TruncatedTransfer",
+    "ReplyError", "TransientReplyError", "PermanentReplyError", "AuthenticationError",
+    "RemoteFileNotFound", "RemotePermissionDenied", "OutcomeUnknown",
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
