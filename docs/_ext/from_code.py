@@ -2,7 +2,6 @@
 
 ``{transitions} MODULE``: diagram and table of a protocol's ``_TRANSITIONS``.
 ``{defaults} NAME``: the fields of a settings class with defaults and meaning.
-``{errors}``: the tree drawn in the docstring of ``netclients.errors``.
 ``{traits}``: the FTP commands, and what each may share the wire with.
 """
 
@@ -68,11 +67,11 @@ class Defaults(_Directive):
         owner = getattr(importlib.import_module(module), name)
         notes = _notes(owner)
         rows = [
-            [f"`{field.name}`", f"`{field.default!r}`", notes.get(field.name, "see the class")]
+            [f"`{field.name}`", f"`{field.default!r}`", *filter(None, [notes.get(field.name)])]
             for field in fields(owner)
             if field.default is not MISSING
         ]
-        return self.table(["field", "default", "meaning"], rows)
+        return self.table(["field", "default", "meaning"][: len(rows[0])], rows)
 
 
 def _notes(owner: type[Any]) -> dict[str, str]:
@@ -84,16 +83,6 @@ def _notes(owner: type[Any]) -> dict[str, str]:
         if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
             notes[ast.unparse(before.target)] = " ".join(str(ast.literal_eval(after.value)).split())
     return notes
-
-
-class Errors(_Directive):
-    """The error tree."""
-
-    def run(self) -> list[nodes.Node]:
-        text = importlib.import_module("netclients.errors").__doc__ or ""
-        tree = text.split("::\n", 1)[1].split("\nEvery error", 1)[0]
-        drawn = textwrap.dedent(tree).strip("\n")
-        return [nodes.literal_block(drawn, drawn, language="text")]
 
 
 class CommandTraits(_Directive):
@@ -121,6 +110,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("transitions", Transitions)
     app.add_directive("defaults", Defaults)
-    app.add_directive("errors", Errors)
     app.add_directive("traits", CommandTraits)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,6 +32,7 @@ from netclients.errors import (
     NetClientError,
     ProtocolError,
     TLSError,
+    TruncatedTransfer,
     UnsupportedError,
 )
 from netclients.events import Events, Trace
@@ -268,10 +269,16 @@ class ConnectedClient(aioftp.Client):
             session = self._control.session
             await pair.secure(self.server_host, self._timeouts.handshake, dialer=self._dialer, session=session)
         except TLSError:
-            # The reply tells more than the broken handshake: 522 session reuse required, 425 not built.
-            with contextlib.suppress(ConnectionError, TimeoutError), self.waiting(self._timeouts.handshake):
-                await self.command(None, "2xx", "1xx")
+            await self.raise_refusal()
             raise
+
+    async def raise_refusal(self) -> None:
+        """Read the reply that goes with a broken data connection; raise ``StatusCodeError`` if it says why.
+
+        It tells more than the connection does: 522 session reuse required, 425 not built, 451 disk error.
+        """
+        with contextlib.suppress(ConnectionError, TimeoutError), self.waiting(self._timeouts.handshake):
+            await self.command(None, "2xx", "1xx")
 
     @contextlib.contextmanager
     def waiting(self, seconds: float | None) -> Iterator[None]:
@@ -304,6 +311,30 @@ class _DataStream(DataConnectionThrottleStreamIO):
         super().__init__(client, reader, writer, throttles={"_": client.throttle}, timeout=client.socket_timeout)
         self._owner = client
         self._sending = sending
+
+    async def read(self, count: int = -1) -> bytes:
+        """Return what comes next; when the connection breaks, the server's word comes first."""
+        try:
+            return await super().read(count)
+        except (TruncatedTransfer, ConnectionLost):
+            await self._owner.raise_refusal()
+            raise
+
+    async def readline(self) -> bytes:
+        """Return the next line; when the connection breaks, the server's word comes first."""
+        try:
+            return await super().readline()
+        except (TruncatedTransfer, ConnectionLost):
+            await self._owner.raise_refusal()
+            raise
+
+    async def write(self, data: bytes) -> None:
+        """Send; when the connection breaks, the server's word comes first."""
+        try:
+            await super().write(data)
+        except ConnectionLost:
+            await self._owner.raise_refusal()
+            raise
 
     async def finish(
         self, expected_codes: str | tuple[str, ...] = "2xx", wait_codes: str | tuple[str, ...] = "1xx"

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aioftp
 import pytest
@@ -28,6 +29,7 @@ from netclients import (
     TruncatedTransfer,
     UnsupportedError,
 )
+from netclients.interop._asyncio_streams import StreamPair
 from netclients.interop.aioftp import ConnectedClient, aioftp_client
 from netclients.testing import CutData, FTPServer
 from tests.fix_servers import StartServer
@@ -235,18 +237,82 @@ async def test_plaintext_behind_the_agreement_to_tls() -> None:
                 raise AssertionError
 
 
+async def test_upgrade_to_tls_on_demand(embedded_ftp: FTPTarget, tmp_path: Path) -> None:
+    async with aioftp_client(embedded_ftp.url(), timeouts=SOON) as client:
+        await client.upgrade_to_tls(embedded_ftp.ssl_context())
+        await client.login(embedded_ftp.user, embedded_ftp.password)
+        await use_everything(client, embedded_ftp, tmp_path)
+        with pytest.raises(RuntimeError, match="already"):
+            await client.upgrade_to_tls()
+
+
+async def test_a_client_can_be_connected_again(embedded_ftp: FTPTarget) -> None:
+    async with aioftp_client(embedded_ftp.url(), timeouts=SOON) as client:
+        await client.quit()
+        await client.connect(embedded_ftp.host, embedded_ftp.port)
+        await client.login(embedded_ftp.user, embedded_ftp.password)
+        assert str(await client.get_current_directory()) == "/"
+
+
+async def test_data_handshakes_that_the_server_breaks_off(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(CONTENT)
+    with FTPServer(tmp_path, tls="explicit", require_session_reuse=True) as server:
+        context = server.client_context()
+        async with aioftp_client(server.url, ssl_context=context, timeouts=SOON) as client:
+            # As if the control connection had no session to offer.
+            client._control = WithoutSession(client._control)  # type: ignore[assignment,arg-type]
+            with pytest.raises(aioftp.StatusCodeError, match="522"):
+                await client.download("f", tmp_path / "out", write_into=True)
+            await client.command("NOOP", "2xx")
+
+
+class WithoutSession:
+    """A control connection that hides its TLS session."""
+
+    session = None
+
+    def __init__(self, pair: StreamPair) -> None:
+        self.__dict__["_pair"] = pair
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._pair, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._pair, name, value)
+
+
 # Transfers that fail
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_tls_download_that_is_cut_is_an_error(version: ssl.TLSVersion, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["fin", "reset"])
+async def test_a_tls_download_that_is_cut_is_an_error(version: ssl.TLSVersion, how: Any, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(CONTENT)
-    with FTPServer(tmp_path, tls="explicit", faults=[CutData("RETR", after=1_000_000, how="fin")]) as server:
+    # The server does not know: its reply is that of a success.
+    cut = CutData("RETR", after=1_000_000, how=how, reply="226 Done.")
+    with FTPServer(tmp_path, tls="explicit", faults=[cut]) as server:
         context = server.client_context()
         context.maximum_version = version
         async with aioftp_client(server.url, ssl_context=context, timeouts=SOON) as client:
-            with pytest.raises(TruncatedTransfer, match="close alert"):
+            with pytest.raises(TruncatedTransfer if how == "fin" else ConnectionLost):
                 await client.download("f", tmp_path / "out", write_into=True)
+            await client.command("NOOP", "2xx")
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+async def test_the_servers_word_on_a_broken_transfer(how: Any, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(CONTENT)
+    (tmp_path / "big").write_bytes(CONTENT * 4)
+    faults = [CutData(verb, after=1_000_000, how=how, reply="451 Disk error.") for verb in ("RETR", "STOR")]
+    with FTPServer(tmp_path, faults=faults) as server:
+        async with aioftp_client(server.url, timeouts=SOON) as client:
+            for work in (
+                client.download("f", tmp_path / "out", write_into=True),
+                client.upload(tmp_path / "big", "up", write_into=True),
+            ):
+                with pytest.raises(aioftp.StatusCodeError, match="451"):
+                    await work
+                await client.command("NOOP", "2xx")
 
 
 async def test_the_servers_refusal_is_aioftps_error(ftp_server: FTPTarget) -> None:
