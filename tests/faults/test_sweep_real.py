@@ -1,0 +1,106 @@
+"""The same on vsftpd, ProFTPD and Pure-FTPd: the dialogue in steps of seven bytes, plain and over TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netclients.testing import Cut, Flow, Inject, Plan
+from tests.faults.harness import THRICE
+from tests.faults.operations import (
+    OPERATIONS,
+    DownloadToFile,
+    DownloadToSink,
+    Operation,
+    Remove,
+    Rename,
+    Scandir,
+    Upload,
+    set_stage,
+)
+from tests.faults.points import plan_of, proxied, strike, sweep
+from tests.servers import RealServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.servers]
+
+TRIO_TOO = [DownloadToFile(), Upload(), Scandir()]
+
+
+def chosen(anyio_backend: tuple[str, dict[str, bool]]) -> tuple[list[Operation], int]:
+    """All operations on asyncio, three of them, in larger steps, elsewhere."""
+    return (OPERATIONS, 1) if anyio_backend == ("asyncio", {"use_uvloop": False}) else (TRIO_TOO, 4)
+
+
+async def test_dialogue(real_ftp: RealServer, tmp_path: Path, anyio_backend: tuple[str, dict[str, bool]]) -> None:
+    operations, factor = chosen(anyio_backend)
+    stage = set_stage(real_ftp, tmp_path)
+    with proxied(real_ftp) as faulty:
+        for operation in operations:
+            step = (7 if isinstance(operation, DownloadToFile) else 41) * factor
+            assert await sweep(faulty, operation, stage, step=step) >= 3
+        assert await sweep(faulty, DownloadToSink(), stage, how="fin", step=29 * factor) >= 2
+        assert await sweep(faulty, Upload(), stage, way="up", step=23 * factor) >= 2
+
+
+async def test_second_attempts(
+    real_ftp: RealServer, tmp_path: Path, anyio_backend: tuple[str, dict[str, bool]]
+) -> None:
+    operations, factor = chosen(anyio_backend)
+    stage = set_stage(real_ftp, tmp_path)
+    with proxied(real_ftp) as faulty:
+        for operation in operations:
+            assert await sweep(faulty, operation, stage, step=61 * factor, retry=THRICE) >= 1
+
+
+async def test_data(real_ftp: RealServer, tmp_path: Path, anyio_backend: tuple[str, dict[str, bool]]) -> None:
+    operations, factor = chosen(anyio_backend)
+    stage = set_stage(real_ftp, tmp_path)
+    with proxied(real_ftp) as faulty:
+        for operation in operations:
+            if isinstance(operation, (Rename, Remove)):
+                continue
+            way = "up" if isinstance(operation, Upload) else "down"
+            step = (53 if isinstance(operation, Scandir) else 397) * factor
+            for how in ("reset", "fin"):
+                await sweep(faulty, operation, stage, kind="data", way=way, how=how, step=step)  # type: ignore[arg-type]
+            await strike(faulty, operation, stage, "data", plan_of(way, Cut(1, "stall")))  # type: ignore[arg-type]
+
+
+async def test_over_tls(real_ftp: RealServer, tmp_path: Path, anyio_backend: tuple[str, dict[str, bool]]) -> None:
+    _, factor = chosen(anyio_backend)
+    stage = set_stage(real_ftp, tmp_path)
+    with proxied(real_ftp, "starttls") as faulty:
+        for operation in TRIO_TOO:
+            for kind, step in (("control", 431), ("data", 601)):
+                for way in ("down", "up"):
+                    points = await sweep(
+                        faulty,
+                        operation,
+                        stage,
+                        kind=kind,
+                        way=way,
+                        step=step * factor,  # type: ignore[arg-type]
+                    )
+                    assert points >= 1
+            await sweep(faulty, operation, stage, kind="data", how="fin", step=901 * factor)
+
+
+PHASES = {
+    "greeting": Plan(down=Flow(cut=Cut(0, "stall"))),
+    "the password's reply": Plan(down=Flow(cut=Cut(rb"331[^\n]*\n", "stall"))),
+    "the data port": Plan(up=Flow(cut=Cut(rb"EPSV\r\n", "stall"))),
+    "the final reply": Plan(down=Flow(cut=Cut(rb"150[^\n]*\n", "stall"))),
+    "one byte at a time": Plan(up=Flow(chunk=1), down=Flow(chunk=1, cut=Cut(100_000))),
+    "a lie about the login": Plan(down=Flow(inject=(Inject(rb"331[^\n]*\n", b"230 welcome\r\n"),))),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+async def test_phases(real_ftp: RealServer, tmp_path: Path, phase: str) -> None:
+    stage = set_stage(real_ftp, tmp_path)
+    with proxied(real_ftp) as faulty:
+        for operation in (DownloadToFile(), Upload()):
+            await strike(faulty, operation, stage, "control", PHASES[phase])
+            await strike(faulty, operation, stage, "control", Plan(refuse=True))
+            await strike(faulty, operation, stage, "data", Plan(refuse=True))
