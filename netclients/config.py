@@ -61,7 +61,11 @@ class Login:
     def __post_init__(self) -> None:
         for name in ("user", "password", "account"):
             value = getattr(self, name)
-            if value is not None and _CONTROL.search(value):
+            if name == "account" and value is None:
+                continue
+            if not isinstance(value, str):
+                raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+            if _CONTROL.search(value):
                 raise ConfigurationError(f"control character in {name}")
         if not self.user:
             raise ConfigurationError("empty user name")

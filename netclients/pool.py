@@ -31,6 +31,8 @@ from netclients.events import Trace
 __all__ = ["Pool", "PoolStats", "Pooled"]
 
 _LIMIT_GROWS_AFTER = 15.0  # seconds without a refusal until one more connection is tried
+_FRESH = 0.01  # seconds after its return for which a connection is lent again without another look
+_MOST_AT_ONCE = 16  # connections being opened at the same time: listen backlogs are short
 _REFUSAL_HOLDS = 60.0  # seconds for which credentials that never worked are not tried again
 
 
@@ -250,10 +252,13 @@ class Pool(Generic[K]):
 
     async def _alive(self, connection: K) -> bool:
         """Whether the connection can be used; if not, its place is free for the same caller."""
+        unused = time.monotonic() - connection.used_at
+        if unused < _FRESH:
+            return True
         if not connection.clean:
             self._drop(connection, "closed by the server while idle")
             return False
-        if time.monotonic() - connection.used_at < self._limits.probe_after:
+        if unused < self._limits.probe_after:
             return True
         try:
             await connection.probe()
@@ -316,7 +321,7 @@ class Pool(Generic[K]):
         self._opened += 1
         self._limit = max(self._limit, len(self._idle) + len(self._in_use))
         self._proven = True
-        self._burst = min(2 * self._burst, self._limits.max_connections)
+        self._burst = min(2 * self._burst, _MOST_AT_ONCE)
         self._pass_on_slots()
 
     def _lower_limit(self) -> bool:

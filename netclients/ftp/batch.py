@@ -18,13 +18,23 @@ __all__ = ["BatchProducer", "Destinations"]
 T = TypeVar("T")
 
 
+_AHEAD = 16  # jobs that may be at their last, local step while others use the network
+
+
 class BatchProducer(Producer[Item], Generic[T]):
-    """Runs ``job`` for every source, at most ``concurrency`` at a time. A job's item carries its own error."""
+    """Runs ``job`` for every source. A job's item carries its own error.
+
+    A job gets the source and ``slots``, of which there are ``concurrency``: it holds one while it uses the network,
+    so that what it does with its file afterwards holds up nobody.
+    """
 
     def __init__(
-        self, sources: Iterable[T] | AsyncIterable[T], job: Callable[[T], Awaitable[Item]], concurrency: int
+        self,
+        sources: Iterable[T] | AsyncIterable[T],
+        job: Callable[[T, anyio.Semaphore], Awaitable[Item]],
+        concurrency: int,
     ) -> None:
-        if concurrency < 1:
+        if not concurrency >= 1:
             raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
         if isinstance(sources, (str, bytes)) or not isinstance(sources, (Iterable, AsyncIterable)):
             raise ConfigurationError(f"sources must be an iterable of paths, not a {type(sources).__name__}")
@@ -34,8 +44,9 @@ class BatchProducer(Producer[Item], Generic[T]):
         )
         self._pulling = anyio.Lock()
         self._exhausted = False
+        self._slots = anyio.Semaphore(concurrency, fast_acquire=True)
         self._outlet: Outlet[Item] = Outlet(concurrency)
-        self._workers = Workers(self._work, concurrency, self._outlet)
+        self._workers = Workers(self._work, concurrency + min(concurrency, _AHEAD), self._outlet)
 
     async def start(self) -> None:
         """See :meth:`~netclients.streams.Producer.start`."""
@@ -63,7 +74,7 @@ class BatchProducer(Producer[Item], Generic[T]):
             found, source = await self._pull()
             if not found:
                 return
-            await self._outlet.put(await self._job(source))
+            await self._outlet.put(await self._job(source, self._slots))
 
     async def _pull(self) -> tuple[bool, T]:
         iterator = self._iterator

@@ -49,6 +49,8 @@ from netclients.wire import arguments
 if TYPE_CHECKING:
     import ssl
 
+    import anyio
+
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.download import OnProgress
     from netclients.transport.bulk import Sink
@@ -103,7 +105,7 @@ class FTPClient:
         endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
         if endpoint.protocol != "ftp":
             raise ConfigurationError(f"FTPClient does not speak {endpoint.scheme}")
-        login = Login(*auth) if isinstance(auth, tuple) else (auth or endpoint.login)
+        login = endpoint.login if auth is None else _login(auth)
         timeouts = timeouts or Timeouts()
         trace = Trace("ftp", events)
         if active and proxy is not None:
@@ -200,7 +202,7 @@ class FTPClient:
             return await download_to_sink(
                 self._context, path, sink, verify=verify, progress=progress, limit_rate=limit_rate
             )
-        if destination is None:
+        if destination is None or not os.fspath(destination):
             raise ConfigurationError("download() needs a destination or a sink")
         job = FileDownload(
             self._context,
@@ -232,7 +234,7 @@ class FTPClient:
         directory = os.fspath(destination)
         places = Destinations()
 
-        async def job(source: str) -> Item:
+        async def job(source: str, slots: anyio.Semaphore) -> Item:
             target: str | None = None
             download: FileDownload | None = None
             try:
@@ -246,7 +248,7 @@ class FTPClient:
                     verify=verify,
                     progress=progress,
                     limit_rate=limit_rate,
-                    in_batch=True,
+                    slots=slots,
                 )
                 done = await download.run()
             except NetClientError as error:
@@ -344,14 +346,13 @@ class FTPClient:
         places = Destinations(ignore_case=False)
         made: set[str] = set()
 
-        async def job(source: str | os.PathLike[str]) -> Item:
+        async def job(source: str | os.PathLike[str], slots: anyio.Semaphore) -> Item:
             shown = os.fspath(source)
             target: str | None = None
             upload: FileUpload | None = None
             try:
                 target = self._place_on_server(Path(source), destination)
                 places.take(target)
-                await self._make_parent(target, made)
                 upload = FileUpload(
                     self._context,
                     source,
@@ -361,7 +362,9 @@ class FTPClient:
                     progress=progress,
                     limit_rate=limit_rate,
                 )
-                done = await upload.run()
+                async with slots:
+                    await self._make_parent(target, made)
+                    done = await upload.run()
             except NetClientError as error:
                 return Item(shown, target, 0, upload.attempts if upload else 0, error)
             return Item(shown, target, done.size, upload.attempts)
@@ -464,6 +467,14 @@ class FTPClient:
         if path in ("", ".") or resolved.endswith("/"):
             raise ConfigurationError(f"{path!r} is not the path of a file")
         return resolved
+
+
+def _login(auth: object) -> Login:
+    if isinstance(auth, Login):
+        return auth
+    if isinstance(auth, tuple) and len(auth) == 2:
+        return Login(*auth)
+    raise ConfigurationError("auth must be a Login or (user, password)")
 
 
 class Lease:

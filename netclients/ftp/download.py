@@ -27,6 +27,8 @@ from netclients.transport.callers import CallerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import anyio
+
     from netclients.ftp.context import Context
     from netclients.transport.bulk import Sink
 
@@ -55,9 +57,9 @@ def check_options(verify: Verify, segments: int = 1) -> None:
 class FileDownload:
     """One remote file on its way to ``destination``; :meth:`run` it once.
 
-    ``in_batch`` spares a small file what only a large one needs: the local file is opened, written and named in
-    one step at its end, the server's facts are read along with the data, and the next file's data port is asked
-    for ahead. ``attempts`` counts.
+    With ``slots`` it is one of a batch: it holds a slot while it uses the network, and a small file is spared what
+    only a large one needs: the local file is opened, written and named in one step at its end, the server's facts
+    are read along with the data, and the next file's data port is asked for ahead. ``attempts`` counts.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class FileDownload:
         verify: Verify = "size",
         progress: OnProgress | None = None,
         limit_rate: float | None = None,
-        in_batch: bool = False,
+        slots: anyio.Semaphore | None = None,
     ) -> None:
+        in_batch = slots is not None
+        self._slots = slots
         self._context = context
         self._verify = verify
         self._progress = progress
@@ -99,12 +103,12 @@ class FileDownload:
         started = time.monotonic()
         self._context.writing += 1
         try:
-            if self._open_first:
-                known = await to_thread.run_sync(self._part.open)
-                if known is not None:
-                    self._reader.resume_from(self._part.size, known)
-            resumed_from = self._reader.offset
-            verified = await self._transfer()
+            resumed_from = await self._prepare()
+            if self._slots is None:
+                verified = await self._transfer()
+            else:
+                async with self._slots:
+                    verified = await self._transfer()
             if self._verify == "strict" and not verified:
                 raise TruncatedTransfer(f"{self._reader.path}: neither SIZE nor a TLS close alert confirms the end")
             with self._buffer.content() as content:
@@ -126,6 +130,13 @@ class FileDownload:
             resumed_from=min(resumed_from, self._reader.offset),
             verified=verified,
         )
+
+    async def _prepare(self) -> int:
+        if self._open_first:
+            known = await to_thread.run_sync(self._part.open)
+            if known is not None:
+                self._reader.resume_from(self._part.size, known)
+        return self._reader.offset
 
     async def _transfer(self) -> bool:
         reader = self._reader

@@ -67,7 +67,7 @@ class PartFile:
             self._remembered = self._recall() if self._resume else None
             if self._remembered is None:
                 os.ftruncate(self._fd, 0)
-            self.size = os.fstat(self._fd).st_size
+            self.size = os.lseek(self._fd, 0, os.SEEK_END)
         except OSError as error:
             self.close()
             raise self._failed("open", error) from error
@@ -114,7 +114,6 @@ class PartFile:
         self.open()
         assert self._fd is not None
         try:
-            os.lseek(self._fd, self.size, os.SEEK_SET)
             while len(data):
                 count = os.write(self._fd, data)
                 self.size += count
@@ -127,6 +126,7 @@ class PartFile:
         try:
             if self._fd is not None:
                 os.ftruncate(self._fd, 0)
+                os.lseek(self._fd, 0, os.SEEK_SET)
         except OSError as error:
             raise self._failed("truncate", error) from error
         self.size = 0
@@ -142,7 +142,7 @@ class PartFile:
         except OSError as error:
             raise self._failed("rename", error, self.path) from error
         if self._resume or self._remembered is not None:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # the file is complete, whatever becomes of its memo
                 os.unlink(self._memo)
 
     def discard_if_empty(self) -> None:

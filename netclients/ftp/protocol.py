@@ -127,7 +127,7 @@ class FTPProtocol:
 
     def data_to_send(self) -> bytes:
         """Return the command lines that are due."""
-        if self.state in (State.CLOSING, State.CLOSED):
+        if not self._pipeline.queued or self.state in (State.CLOSING, State.CLOSED):
             return b""
         released = self._pipeline.release()
         self._events.extend(map(Sent, released))

@@ -93,7 +93,7 @@ class FileUpload:
             raise failure.error from None
         finally:
             self._release()
-            self._source.close()
+            await self._source.aclose()
         return Upload(
             path=self._path,
             size=self._source.pulled,

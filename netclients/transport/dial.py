@@ -6,6 +6,7 @@ with which TLS settings. One address is dialled directly; several race (Happy Ey
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -27,6 +28,7 @@ __all__ = ["Dialer", "Listener"]
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 _STAGGER = 0.25  # seconds between attempts, RFC 8305 section 5
 _SCRATCH = 256 * 1024
+_UNDER_WAY = (errno.EALREADY, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
 class Dialer:
@@ -69,7 +71,8 @@ class Dialer:
     async def connect(self, host: str, port: int, timeout: float | None, *, keepalive: bool = True) -> SocketStream:
         """Connect to ``host``, a name or an address.
 
-        ``keepalive`` asks the kernel to keep middleboxes from forgetting an idle connection.
+        ``keepalive`` is for a dialogue: small messages leave at once, and the kernel keeps middleboxes from
+        forgetting the connection while it is idle.
 
         Raises:
             ConnectError: no address answered.
@@ -85,7 +88,8 @@ class Dialer:
         else:
             sock = await _limited(lambda: _connect_by_name(host, port), timeout, f"{host}:{port}")
             peer = sock.getpeername()[0]
-        _tune(sock, keepalive=keepalive)
+        if keepalive:
+            _keep_alive(sock)
         return SocketStream(sock, peer)
 
     async def start_tls(
@@ -116,6 +120,7 @@ class Dialer:
         if newest or not self.allows_tls12:
             return TLSStream(stream, context, host, self._records, session)
         # A context can't be copied, and a session belongs to its context; the version is read when wrapping.
+        # Another thread that wraps with the same context right now would get TLS 1.2 too, which it allows.
         maximum = context.maximum_version
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         try:
@@ -142,7 +147,7 @@ def _literal_family(host: str) -> int | None:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
-        except OSError:
+        except (OSError, UnicodeError):
             continue
         return family
     return None
@@ -204,24 +209,22 @@ async def connect_address(family: int, address: tuple[Any, ...], timeout: float 
 
 
 async def _established(sock: socket.socket, address: tuple[Any, ...], timeout: float | None) -> None:
-    # On loopback the handshake is over before connect() returns, although it says otherwise.
-    try:
-        sock.getpeername()
-    except OSError:
+    # On loopback the handshake is over by now, although the first connect() said otherwise.
+    code = sock.connect_ex(address)
+    if code in _UNDER_WAY:
         if not await wait_for_sockets((), (sock,), timeout):
-            raise PhaseTimeout("connect", timeout, f"{address[0]}:{address[1]}") from None
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
+            raise PhaseTimeout("connect", timeout, f"{address[0]}:{address[1]}")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code not in (0, errno.EISCONN):
         raise OSError(code, os.strerror(code))
 
 
-def _tune(sock: socket.socket, *, keepalive: bool) -> None:
+def _keep_alive(sock: socket.socket) -> None:
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if keepalive:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
 
 
 class Listener:

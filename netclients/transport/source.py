@@ -5,12 +5,14 @@ Bytes are pulled, one chunk at a time, as fast as they can be sent. Files are re
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import anyio
 from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
@@ -23,6 +25,7 @@ Uploadable = str | os.PathLike[str] | Buffer | BinaryIO | Iterable[Buffer] | Asy
 """What can be uploaded. Text is the path of a file, never its content."""
 
 _CHUNK = 1024 * 1024
+_CLOSING = 1.0  # seconds for a generator's own clean-up
 
 
 class ByteSource:
@@ -141,10 +144,15 @@ class ByteSource:
             piece = _checked(piece)
         return memoryview(piece).cast("B")
 
-    def close(self) -> None:
-        """Close the file if :meth:`prepare` opened it."""
+    async def aclose(self) -> None:
+        """Close the file if :meth:`prepare` opened it, and a generator, which nobody else can."""
         if self._path is not None and self._file is not None:
             self._file.close()
+        if inspect.isgenerator(self._iterator):
+            self._iterator.close()
+        elif inspect.isasyncgen(self._iterator):
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await self._iterator.aclose()
 
 
 def _iterator_of(source: Iterable[Buffer] | AsyncIterable[Buffer]) -> Iterator[Buffer] | AsyncIterator[Buffer]:

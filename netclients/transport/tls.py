@@ -225,8 +225,12 @@ class TLSStream(ByteStream):
                 pass
         except ssl.SSLWantReadError:
             return True
+        except ssl.SSLZeroReturnError:
+            self._alert_received = True
         except ssl.SSLError:
             return False
+        else:
+            self._alert_received = True
         return False
 
     async def aclose(self, timeout: float | None = None) -> None:

@@ -63,6 +63,11 @@ class Pipeline(Generic[C]):
     def __len__(self) -> int:
         return len(self._queued) + len(self._awaiting)
 
+    @property
+    def queued(self) -> bool:
+        """Whether a command has not been released yet."""
+        return bool(self._queued)
+
     def submit(self, ticket: Ticket[C]) -> None:
         """Queue a command behind all earlier ones."""
         self._queued.append(ticket)
