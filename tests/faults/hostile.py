@@ -148,7 +148,7 @@ class HostileServer:
         self.commands: list[str] = []
         self.received = b""
         self.data_connections = 0
-        self._open: list[socket.socket] = []
+        self._sessions: list[Session] = []
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
@@ -160,7 +160,7 @@ class HostileServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for sock in [self._listener, *self._open]:
+        for sock in [self._listener, *(session.sock for session in self._sessions)]:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -186,18 +186,19 @@ class HostileServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            self._open.append(sock)
-            self._start(self._serve, sock)
+            session = Session(self, sock)
+            self._sessions.append(session)
+            self._start(self._serve, session)
 
-    def _serve(self, sock: socket.socket) -> None:
-        session = Session(self, sock)
-        with sock, contextlib.suppress(OSError, Gone):
-            try:
+    def _serve(self, session: Session) -> None:
+        try:
+            with contextlib.suppress(OSError, Gone):
                 self._answer(session, "greeting")
                 while True:
                     self._answer(session, session.read_command())
-            finally:
-                session.drop_listener()
+        finally:
+            session.drop_listener()
+            session.sock.close()
 
     def _answer(self, session: Session, verb: str) -> None:
         answer = self.answers.get(verb, b"502 what\r\n")

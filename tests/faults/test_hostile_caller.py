@@ -307,7 +307,7 @@ async def _leave(stream: Any, how: str) -> None:
         case "drop":
             await anext(stream)
         case "raise":
-            with pytest.raises(Oops):
+            with pytest.raises(Oops):  # noqa: PT012
                 async with stream:
                     async for _ in stream:
                         raise Oops
