@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from netclients.errors import ConfigurationError, LocalFileError
+from netclients.errors import ConfigurationError, ConnectionLost, LocalFileError
+from netclients.transport.callers import CallerError
 from netclients.transport.source import ByteSource
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,7 @@ async def test_memory(kind: type) -> None:
     assert await everything(source) == b"hello"
     await source.rewind(2)
     assert await everything(source) == b"llo"
-    source.close()
+    await source.aclose()
 
 
 async def test_wide_items_are_bytes() -> None:
@@ -53,8 +54,8 @@ async def test_a_path(tmp_path: Path, as_text: bool) -> None:
     await source.rewind(2_000_000)
     await source.rewind(2_000_000)
     assert await everything(source) == DATA[2_000_000:]
-    source.close()
-    source.close()
+    await source.aclose()
+    await source.aclose()
     with pytest.raises(LocalFileError):
         await source.read()
 
@@ -70,7 +71,7 @@ async def test_an_open_file_starts_where_it_stands_and_stays_open(tmp_path: Path
         assert await everything(source) == DATA[1000:]
         await source.rewind(10)
         assert await everything(source) == DATA[1010:]
-        source.close()
+        await source.aclose()
         assert not file.closed
 
 
@@ -101,7 +102,35 @@ async def test_iterables_are_pulled_once(make: object) -> None:
     assert (source.size, source.repeatable) == (None, False)
     assert await everything(source) == b"abc"
     assert await source.read() == b""
-    source.close()
+    await source.aclose()
+
+
+@pytest.mark.parametrize("make", [pieces, later])
+async def test_a_generator_is_closed(make: object) -> None:
+    generator = make()  # type: ignore[operator]
+    source = ByteSource(generator)
+    assert await source.read() == b"a"
+    await source.aclose()
+    assert await source.read() == b""
+
+
+async def test_an_error_of_the_callers_own_code_is_marked() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"a"
+        raise ConnectionLost("of another client")
+
+    source = ByteSource(broken())
+    assert await source.read() == b"a"
+    with pytest.raises(CallerError, match="of another client") as caught:
+        await source.read()
+    assert isinstance(caught.value.error, ConnectionLost)
+
+
+async def test_a_closed_file(tmp_path: Path) -> None:
+    with (tmp_path / "f").open("w+b") as file:
+        file.write(b"hello")
+    with pytest.raises((LocalFileError, ConfigurationError)):
+        await ByteSource(file).prepare()
 
 
 async def test_what_is_no_source(tmp_path: Path) -> None:
