@@ -10,6 +10,7 @@ A contender is a function that returns one figure. What it measures runs in a fr
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import statistics
 import subprocess
@@ -121,6 +122,12 @@ def in_process(function: str, /, *, prefix: Sequence[str] = (), **arguments: Any
         raise RuntimeError(f"{function} failed:\n{ended.stderr.decode(errors='replace')[-4000:]}")
     result: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
     return result
+
+
+def missing_module(name: str) -> str | None:
+    """Why a contender that needs this module can't take part."""
+    found = name == "asyncio" or importlib.util.find_spec(name) is not None
+    return None if found else f"{name} is not installed (pip install {name})"
 
 
 def worker_command(function: str, prefix: Sequence[str], arguments: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.harness import MIB, Bench, Contender, Table, in_process, interleave
+from benchmarks.harness import MIB, Bench, Contender, Table, in_process, interleave, missing_module
 from benchmarks.servers import account_of, sparse_file, vsftpd, work_directory
 
 BACKENDS = ("asyncio", "uvloop", "trio")
@@ -21,8 +21,13 @@ def plain(bench: Bench) -> Iterable[Table]:
         account = account_of(server)
         process = in_seconds(size, account=account, name="big")
         contenders = [
-            *(Contender(f"netclients, {backend}", process("ours.download", backend=backend)) for backend in BACKENDS),
-            Contender("aioftp", process("peers.aioftp_download"), factor=3.5),
+            *(on_backend(backend, process("ours.download", backend=backend)) for backend in BACKENDS),
+            Contender(
+                "aioftp",
+                process("peers.aioftp_download"),
+                factor=3.5,
+                missing=missing_module("aioftp"),
+            ),
             Contender("ftplib, 256 KiB blocks", process("peers.ftplib_download", block=256 * 1024), factor=1.0),
             Contender("ftplib, 8 KiB blocks (its default)", process("peers.ftplib_download", block=8192)),
             curl(size, lambda: peers.curl_download(account, "big"), factor=1.2),
@@ -42,7 +47,7 @@ def tls(bench: Bench) -> Iterable[Table]:
         account = account_of(server)
         process = in_seconds(size, account=account, name="big")
         down = [
-            *(Contender(f"netclients, {backend}", process("ours.download", backend=backend)) for backend in BACKENDS),
+            *(on_backend(backend, process("ours.download", backend=backend)) for backend in BACKENDS),
             curl(size, lambda: peers.curl_download(account, "big"), factor=1.8),
         ]
         title = f"FTP download, {size // MIB} MiB, TLS with session reuse required, discarded"
@@ -76,6 +81,11 @@ def in_seconds(size: int, **common: Any) -> Callable[..., Callable[[], float]]:
 def curl(size: int, measure: Callable[[], float], *, factor: float) -> Contender:
     """curl as a contender, by its own clock."""
     return Contender("curl", lambda: size / MIB / measure(), factor=factor, missing=peers.missing_program("curl"))
+
+
+def on_backend(backend: str, measure: Callable[[], float]) -> Contender:
+    """Ours on one of the three event loops."""
+    return Contender(f"netclients, {backend}", measure, missing=missing_module(backend))
 
 
 def sparse_source(work: Path, size: int) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.harness import MIB, Bench, Contender, Table, in_process, interleave
-from benchmarks.row_download import BACKENDS, curl, in_seconds, sparse_source
+from benchmarks.harness import MIB, Bench, Contender, Table, in_process, interleave, missing_module
+from benchmarks.row_download import BACKENDS, curl, in_seconds, on_backend, sparse_source
 from benchmarks.servers import account_of, kind_of_file_system, sparse_file, vsftpd, work_directory
 
 LATEST = 50.0  # ms
@@ -37,7 +37,7 @@ def to_file(bench: Bench) -> Iterable[Table]:
         process = in_seconds(size, account=account, name="big", destination=str(target))
         down = [
             *(
-                Contender(f"netclients, {backend}", then_check(process("ours.download", backend=backend), target))
+                on_backend(backend, then_check(process("ours.download", backend=backend), target))
                 for backend in BACKENDS
             ),
             curl(size, then_check(lambda: peers.curl_download(account, "big", str(target)), target), factor=0.95),
@@ -48,7 +48,7 @@ def to_file(bench: Bench) -> Iterable[Table]:
         process = in_seconds(size, account=account, name="up", source=str(source))
         up = [
             *(
-                Contender(f"netclients, {backend}", then_check(process("ours.upload", backend=backend), uploaded))
+                on_backend(backend, then_check(process("ours.upload", backend=backend), uploaded))
                 for backend in BACKENDS
             ),
             curl(size, then_check(lambda: peers.curl_upload(account, str(source), "up"), uploaded), factor=0.95),
@@ -67,6 +67,8 @@ def _free_loop(bench: Bench, account: Any, target: Path, source: Path) -> tuple[
     late: list[Contender] = []
     cancel: list[Contender] = []
     for backend in BACKENDS:
+        if missing_module(backend) is not None:
+            continue
         for what, arguments in (
             ("download", {"name": "big", "source": None, "destination": str(target)}),
             ("upload", {"name": "up", "source": str(source), "destination": None}),

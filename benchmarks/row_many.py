@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import distance, peers
 from benchmarks.account import Account
-from benchmarks.harness import Bench, Contender, RowMissing, Table, in_process, interleave
+from benchmarks.harness import Bench, Contender, RowMissing, Table, in_process, interleave, missing_module
 from benchmarks.servers import account_of, check_files, fresh_directory, small_files, vsftpd, work_directory
 
 SIZE = 10 * 1024
@@ -83,7 +83,8 @@ class Job:
             )
             return result["seconds"]
 
-        return Contender(name, self._measure(fetch), factor=factor)
+        module = "aioftp" if "aioftp" in function else str(arguments.get("backend", "asyncio"))
+        return Contender(name, self._measure(fetch), factor=factor, missing=missing_module(module))
 
     def lftp(self, *, factor: float | None) -> Contender:
         def fetch(directory: str) -> float:
