@@ -19,7 +19,7 @@ def describe() -> str:
         f"- {platform.system()} {platform.release()}, Python {platform.python_version()}, {_openssl()}",
         f"- {', '.join(f'{name} {_package(name)}' for name in PACKAGES)}",
         f"- {', '.join(f'{name} {_program(name, option)}' for name, option in PROGRAMS)}",
-        f"- load average at the start: {os.getloadavg()[0]:.1f}; on a machine that does other work, only ratios mean much",
+        f"- load average at the start: {os.getloadavg()[0]:.1f} (work of others makes all figures doubtful)",
     ]
     return "\n".join(lines)
 
