@@ -139,6 +139,12 @@ def test_logins() -> None:
         assert "p\r" not in str(caught.value)
 
 
+@pytest.mark.parametrize("arguments", [(None,), (5, "p"), ("u", b"p"), ("u", None), ("u", "p", 5)])
+def test_logins_are_text(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="must be text"):
+        Login(*arguments)  # type: ignore[arg-type]
+
+
 def test_reprs_hide_secrets() -> None:
     endpoint = Endpoint("ftp", "h", 21, Login("bob", "s3cret", "acc0unt"))
     for shown in (repr(endpoint), str(endpoint), repr(endpoint.login)):

@@ -66,11 +66,12 @@ async def test_no_more_idle_ones_than_allowed() -> None:
     assert house.counts() == (1, 0, 0, 0)
 
 
-async def test_one_the_server_closed_meanwhile_is_replaced() -> None:
+async def test_one_the_server_closed_meanwhile_is_replaced(clock: Clock) -> None:
     house = House()
     first = await house.pool.acquire()
     house.pool.release(first)
     first.dirty = True
+    clock.now += 1
     second = await house.pool.acquire()
     assert (second.number, first.reason, house.counts()) == (1, "closed by the server while idle", (0, 1, 0, 0))
 

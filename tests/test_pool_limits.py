@@ -184,12 +184,13 @@ async def test_who_met_the_limit_comes_first() -> None:
     assert house.counts() == (1, 0, 0, 0)
 
 
-async def test_a_caller_whose_connection_died_on_the_way_keeps_its_place() -> None:
+async def test_a_caller_whose_connection_died_on_the_way_keeps_its_place(clock: Clock) -> None:
     house = House(max_connections=1)
     async with anyio.create_task_group() as group:
         holder, second, third = await start(group, house, 3)
         holder.give_back()
         house.made[0].dirty = True  # the server hangs up before the second has run
+        clock.now += 1  # which takes a while
         await settle()
         assert second.got is house.made[1]
         assert not third.ended

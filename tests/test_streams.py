@@ -111,6 +111,22 @@ async def test_an_exception_of_the_consumer() -> None:
     assert numbers.log == ["start", "aclose"]
 
 
+async def test_two_consumers_that_fail_abort_once() -> None:
+    numbers = Numbers(0, ZeroDivisionError())
+    stream = Stream(numbers)
+    failures = []
+
+    async def consume() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await anext(stream)
+        failures.append(1)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(consume)
+        group.start_soon(consume)
+    assert (len(failures), numbers.log) == (2, ["abort"])
+
+
 async def test_cancelled() -> None:
     numbers = Numbers(3)
     stream = Stream(numbers)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from netclients.errors import ConfigurationError, PhaseTimeout
+from netclients.errors import ConfigurationError, LocalFileError, PhaseTimeout
 from netclients.transport import bulk as bulk_module
 from netclients.transport.bulk import FileBuffer, Meter, RateLimit, receive_to_file, receive_to_sink, send_from
 from netclients.transport.dial import Dialer
@@ -123,13 +123,9 @@ async def test_waiting_is_the_callers_business() -> None:
 
 async def to_file(data: bytes, cap: int, *, chunk: int | None = None, meter: Meter | None = None) -> list[bytes]:
     stored: list[bytes] = []
-    buffer = FileBuffer(lambda: cap)
-
-    async def store(content: memoryview) -> None:
-        stored.append(bytes(content))
-
+    buffer = FileBuffer(lambda: cap, lambda content: stored.append(bytes(content)))
     stream = MemoryStream([Say(data), Close()], chunk=chunk)
-    await receive_to_file(stream, buffer, store, never, meter or Meter())
+    await receive_to_file(stream, buffer, never, meter or Meter())
     with buffer.content() as rest:
         return [*stored, bytes(rest)]
 
@@ -150,7 +146,7 @@ async def test_a_small_file_stays_in_memory() -> None:
     assert await to_file(b"small", 1 << 20) == [b"small"]
 
 
-async def test_file_waits_and_rates() -> None:
+async def test_waiting_for_a_file_is_the_callers_business() -> None:
     waits = []
 
     async def idle() -> None:
@@ -158,9 +154,24 @@ async def test_file_waits_and_rates() -> None:
         if len(waits) > 1:
             raise PhaseTimeout("stall", 1)
 
+    buffer = FileBuffer(lambda: 1, lambda _: None)
     with pytest.raises(PhaseTimeout):
-        await receive_to_file(MemoryStream([Say(b"x")]), FileBuffer(lambda: 1), None, idle, Meter())  # type: ignore[arg-type]
+        await receive_to_file(MemoryStream([Say(b"x")]), buffer, idle, Meter())
     assert len(waits) == 2
+    with buffer.content() as content:
+        assert bytes(content) == b"x"
+    buffer.clear()
+    with buffer.content() as content:
+        assert bytes(content) == b""
+
+
+async def test_a_disk_that_fails_ends_the_transfer() -> None:
+    def store(_: memoryview) -> None:
+        raise LocalFileError("disk full")
+
+    stream = MemoryStream([Say(DATA * 100), Close()])
+    with pytest.raises(LocalFileError, match="disk full"):
+        await receive_to_file(stream, FileBuffer(lambda: 1, store), never, Meter())
 
 
 # Uploads
@@ -282,9 +293,9 @@ async def test_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         await meter.count(1 << 20)
     assert (clock.turns, reports) == (1, [1 << 20, 2 << 20, 3 << 20, 4 << 20])  # every 4 MiB
     await meter.count(1)
-    clock.now += 0.006
+    clock.now += bulk_module._TURN_SECONDS * 1.1
     await meter.count(1)
-    assert clock.turns == 2  # or every 5 ms
+    assert clock.turns == 2  # or after a while
     clock.now += 1
     meter.waited()
     await meter.count(1)
