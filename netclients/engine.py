@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from netclients.errors import ConnectionLost
 from netclients.transport.dial import Dialer
+from netclients.transport.readiness import Turn
 from netclients.transport.stream import ByteStream, Waitable, wait_any
 from netclients.wire.pipeline import Ticket
 
@@ -51,13 +52,14 @@ class Engine(Generic[C, E_co, S]):
     ``stream`` may be replaced, by its secured self. Received bytes pass through the dialer's scratch buffer.
     """
 
-    __slots__ = ("_dialer", "closed_by_peer", "protocol", "stream")
+    __slots__ = ("_dialer", "_turn", "closed_by_peer", "protocol", "stream")
 
     def __init__(self, stream: S, protocol: SansIO[C, E_co], dialer: Dialer) -> None:
         self.stream = stream
         self.protocol = protocol
         self.closed_by_peer = False
         self._dialer = dialer
+        self._turn = Turn()
 
     def poll(self) -> bool:
         """Read what is there, without waiting; return whether anything was.
@@ -103,3 +105,6 @@ class Engine(Generic[C, E_co, S]):
             if self.closed_by_peer:
                 raise ConnectionLost(f"{self.stream.peer} closed the connection")
             await self.wait(timeout, phase)
+            self._turn.waited()
+        # A peer that always has more to say must not keep this task from waiting for ever.
+        await self._turn.pass_on()

@@ -56,6 +56,7 @@ async def open_transfer(
             await connection.expect(command("REST", arguments.number(offset)))
         ticket = connection.submit(verb)
         transfer = Transfer(connection, ticket, riding)
+        connection.transfer_began(transfer)
         if prepare_next and connection.protocol.pipelining_behind_transfers and not connection.settings.active:
             transfer.prepared = connection.submit(command("EPSV"))
         await connection.flush()
@@ -300,6 +301,7 @@ class Transfer:
             self.abort()
         if self.epilogue is not None:
             await self.epilogue()
+        connection.transfer_ended()
         self.check()
         reply = self.ticket.reply
         assert reply is not None
@@ -324,6 +326,8 @@ class Transfer:
 
     def abort(self) -> None:
         """Close the data connection at once."""
+        if self.ticket.reply is not None:
+            self.connection.transfer_ended()
         if self.stream is not None:
             self.stream.abort()
             moved, self.stream = (self.received, self.sent), None

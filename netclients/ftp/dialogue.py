@@ -22,6 +22,7 @@ from netclients.transport.tls import TLSStream
 
 if TYPE_CHECKING:
     from netclients.ftp.commands import Command
+    from netclients.ftp.data import Transfer
     from netclients.ftp.protocol import Event
     from netclients.ftp.settings import Settings
     from netclients.transport.stream import SocketStream, Waitable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialogue"]
 
 _numbers = itertools.count(1)
+_LOOKS = 4
 
 
 class Dialogue(Pooled):
@@ -49,6 +51,7 @@ class Dialogue(Pooled):
         self.marked = False
         self._closed = False
         self._prepared_port: int | None = None
+        self._transfer: Transfer | None = None
 
     @property
     def stream(self) -> SocketStream | TLSStream:
@@ -129,8 +132,10 @@ class Dialogue(Pooled):
         self.look()
 
     def look(self) -> None:
-        """Read what the server has said, without waiting."""
-        while self._engine.poll():
+        """Read what the server has said, without waiting; what a flood leaves is read another time."""
+        for _ in range(_LOOKS):
+            if not self._engine.poll():
+                return
             self._note_events()
 
     def _note_events(self) -> None:
@@ -173,6 +178,14 @@ class Dialogue(Pooled):
         host = self.settings.endpoint.host
         return self.settings.dialer.secure(stream, host, session=session, newest=self.settings.learned.tls13_data)
 
+    def transfer_began(self, transfer: Transfer) -> None:
+        """Note the one transfer that is under way: the connection is of no other use until it has ended."""
+        self._transfer = transfer
+
+    def transfer_ended(self) -> None:
+        """The transfer has had its final reply."""
+        self._transfer = None
+
     # A data port that was asked for ahead of its transfer
 
     def take_prepared_port(self) -> int | None:
@@ -191,7 +204,7 @@ class Dialogue(Pooled):
     @property
     def clean(self) -> bool:
         """See :attr:`~netclients.pool.Pooled.clean`. Looks for what the server may have said since."""
-        if self._closed or self.marked or self._outdated:
+        if self._closed or self.marked or self._transfer is not None or self._outdated:
             return False
         try:
             self.look()
@@ -220,5 +233,7 @@ class Dialogue(Pooled):
         """Close at once."""
         if not self._closed:
             self._closed = True
+            if self._transfer is not None:
+                self._transfer.abort()
             self.stream.abort()
             self.settings.trace.closed(self.number, reason)

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from anyio import to_thread
-
 from netclients.errors import (
     ConfigurationError,
     LocalFileError,
@@ -18,11 +16,12 @@ from netclients.errors import (
     TruncatedTransfer,
     UnsupportedError,
 )
-from netclients.ftp.partfile import Fingerprint, PartFile
+from netclients.ftp.partfile import PartFile
 from netclients.ftp.reading import RemoteReader
 from netclients.ftp.results import Download, Progress
 from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
 from netclients.transport.callers import CallerError
+from netclients.transport.disk import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +81,7 @@ class FileDownload:
         self._in_batch = in_batch and progress is None
         self._part = PartFile(destination, resume=resume)
         self._open_first = resume or not in_batch
-        self._buffer = FileBuffer(lambda: context.buffer_size)
+        self._buffer = FileBuffer(lambda: context.buffer_size, self._write)
         meter = context.meter(limit_rate, None if progress is None else self._report)
         self._reader = RemoteReader(
             context, path, meter, restart=self._restart, verify=verify != "none", prepare_next=in_batch
@@ -121,8 +120,7 @@ class FileDownload:
         finally:
             self._reader.release()
             self._context.writing -= 1
-            self._part.discard_if_empty()
-            self._part.close()
+            await self._close()
         return Download(
             path=Path(self._part.path),
             size=self._reader.position,
@@ -131,9 +129,19 @@ class FileDownload:
             verified=verified,
         )
 
+    async def _close(self) -> None:
+        # A cancelled task waits here too: for what is being written, into a file that is then closed.
+        try:
+            await self._buffer.settle()
+        except LocalFileError:
+            return  # told already, or the transfer's own error is the one to be told
+        finally:
+            self._part.discard_if_empty()
+            self._part.close()
+
     async def _prepare(self) -> int:
         if self._open_first:
-            known = await to_thread.run_sync(self._part.open)
+            known = await in_thread(self._part.open)
             if known is not None:
                 self._reader.resume_from(self._part.size, known)
         return self._reader.offset
@@ -144,34 +152,33 @@ class FileDownload:
             try:
                 if not await reader.start(announced=not self._in_batch):
                     return True
-                await receive_to_file(reader.stream, self._buffer, self._store, reader.idle, reader.meter)
+                await receive_to_file(reader.stream, self._buffer, reader.idle, reader.meter)
                 return await reader.finish()
             except NetClientError as error:
                 await reader.recover(error)
 
-    async def _store(self, content: memoryview) -> None:
-        await to_thread.run_sync(self._write, content, self._reader.read_facts())
-
-    def _write(self, content: memoryview, fingerprint: Fingerprint | None) -> None:
+    def _write(self, content: memoryview) -> None:
         self._part.open()
-        if fingerprint is not None:
-            self._part.remember(fingerprint)
+        if self._reader.fingerprint is not None:
+            self._part.remember(self._reader.fingerprint)
         self._part.write(content)
 
     async def _restart(self) -> None:
+        await self._buffer.settle()
         self._buffer.clear()
-        await to_thread.run_sync(self._part.restart)
+        await in_thread(self._part.restart)
 
     async def _keep(self, error: NetClientError) -> None:
         """Leave a part that a later run can continue."""
         fingerprint = self._reader.fingerprint
         if isinstance(error, LocalFileError) or fingerprint is None or not self._reader.position:
             return
-        with self._buffer.content() as content:
-            try:
-                await to_thread.run_sync(self._write, content, fingerprint)
-            except LocalFileError:
-                return  # the transfer's own error is the one to be told
+        try:
+            await self._buffer.settle()
+            with self._buffer.content() as content:
+                await in_thread(lambda: self._write(content))
+        except LocalFileError:
+            return  # the transfer's own error is the one to be told
 
     def _report(self, _: int) -> None:
         assert self._progress is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netclients.errors import TruncatedTransfer
 from netclients.streams import Producer
+from netclients.transport.readiness import Turn
 from netclients.wire.lines import LineBuffer
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LineProducer"]
 
 T = TypeVar("T")
+
+_STEP = 16 * 1024  # bytes parsed in one go: a few hundred entries
 
 Opener = Callable[[], Awaitable["Transfer"]]
 Parser = Callable[[bytes], T | None]
@@ -36,9 +39,11 @@ class LineProducer(Producer[T], Generic[T]):
         self._transfer: Transfer | None = None
         self._lines: LineBuffer | None = None
         self._ready: deque[T] = deque()
+        self._turn = Turn()
 
     async def next(self) -> T:
         """See :meth:`~netclients.streams.Producer.next`."""
+        await self._turn.pass_on()
         while not self._ready:
             if self._lines is None:
                 self._transfer = transfer = await self._opener()
@@ -52,9 +57,11 @@ class LineProducer(Producer[T], Generic[T]):
         stream = transfer.stream
         assert stream is not None
         scratch = transfer.connection.settings.dialer.scratch
-        count = stream.try_recv_into(scratch)
+        with memoryview(scratch) as whole, whole[:_STEP] as room:
+            count = stream.try_recv_into(room)
         if count is None:
             await transfer.wait_to_receive()
+            self._turn.waited()
             return True
         if count == 0:
             await self._finish(transfer, lines)

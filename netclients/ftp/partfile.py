@@ -65,9 +65,11 @@ class PartFile:
             self._fd = self._open_part(os.O_RDWR)
             self._lock(self._fd)
             self._remembered = self._recall() if self._resume else None
-            if self._remembered is None:
-                os.ftruncate(self._fd, 0)
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
+            if self._remembered is None and self.size:
+                # Not for an empty file: some file systems write out at close what was truncated before.
+                os.ftruncate(self._fd, 0)
+                self.size = os.lseek(self._fd, 0, os.SEEK_SET)
         except OSError as error:
             self.close()
             raise self._failed("open", error) from error

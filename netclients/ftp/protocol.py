@@ -88,6 +88,8 @@ class ServerClosing:
 
 Event = Sent | Preliminary | Completed | ServerClosing
 
+_MOST_PRELIMINARIES = 100  # each of them makes the client wait anew
+
 _GREETING = Command("greeting", b"", Traits(Pipelining.BARRIER))
 
 
@@ -169,6 +171,9 @@ class FTPProtocol:
 
     def _begin(self, ticket: Ticket[Command], reply: Reply) -> None:
         ticket.preliminary = reply
+        ticket.preliminaries += 1
+        if ticket.preliminaries > _MOST_PRELIMINARIES:
+            raise ProtocolError(f"the server sent more than {_MOST_PRELIMINARIES} preliminary replies to one command")
         if ticket.command.traits.transfer:
             self._move(_Signal.STARTED)
         self._events.append(Preliminary(ticket, reply))

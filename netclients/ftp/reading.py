@@ -102,6 +102,8 @@ class RemoteReader:
         """Wait until more can be received; raise what ends the transfer."""
         assert self._transfer is not None
         await self._transfer.wait_to_receive()
+        if self.fingerprint is None:
+            self._note_facts(self._transfer)
 
     async def start(self, *, announced: bool = True) -> bool:
         """Begin at :attr:`position`; return False if nothing is left to be read.
@@ -165,11 +167,14 @@ class RemoteReader:
     def read_facts(self) -> Fingerprint | None:
         """Return the fingerprint if the server has told it by now."""
         transfer = self._transfer
-        if self.fingerprint is None and transfer is not None and transfer.facts:
+        if self.fingerprint is None and transfer is not None:
             transfer.connection.look()
-            if all(ticket.reply for ticket in transfer.facts):
-                self.fingerprint = _fingerprint(transfer.facts)
+            self._note_facts(transfer)
         return self.fingerprint
+
+    def _note_facts(self, transfer: Transfer) -> None:
+        if transfer.facts and all(ticket.reply for ticket in transfer.facts):
+            self.fingerprint = _fingerprint(transfer.facts)
 
     async def finish(self) -> bool:
         """End the transfer after its last byte; return whether size or close alert confirm that it was the last.

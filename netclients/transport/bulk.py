@@ -16,7 +16,8 @@ import anyio
 
 from netclients.errors import ConfigurationError, NetClientError
 from netclients.transport.callers import CallerError, callers_errors
-from netclients.transport.readiness import checkpoint
+from netclients.transport.disk import Trip
+from netclients.transport.readiness import Turn, checkpoint
 
 if TYPE_CHECKING:
     from netclients.transport.dial import Dialer
@@ -38,7 +39,6 @@ Sink = Callable[[memoryview], object]
 """Takes a read-only view that is released when the call (or the awaitable that it returns) is over."""
 
 _TURN_BYTES = 4 * 1024 * 1024
-_TURN_SECONDS = 0.005
 _CHUNK = 256 * 1024
 _FIRST_BUFFER = 16 * 1024
 
@@ -70,13 +70,13 @@ class Meter:
     ``report`` is called with the total after every step.
     """
 
-    __slots__ = ("_limits", "_report", "_turn_bytes", "_turn_started", "total")
+    __slots__ = ("_limits", "_report", "_turn", "_turn_bytes", "total")
 
     def __init__(self, limits: Iterable[RateLimit | None] = (), report: Callable[[int], object] | None = None) -> None:
         self._limits = [limit for limit in limits if limit is not None]
         self._report = report
         self._turn_bytes = 0
-        self._turn_started = time.monotonic()
+        self._turn = Turn()
         self.total = 0
 
     @property
@@ -87,7 +87,7 @@ class Meter:
     def waited(self) -> None:
         """The transfer has just waited: other tasks have had their turn."""
         self._turn_bytes = 0
-        self._turn_started = time.monotonic()
+        self._turn.waited()
 
     async def count(self, moved: int) -> None:
         """Count bytes that have been moved; pause if it is others' turn or the rate says so."""
@@ -102,7 +102,7 @@ class Meter:
                 await anyio.sleep(pause)
                 self.waited()
                 return
-        if self._turn_bytes >= _TURN_BYTES or time.monotonic() - self._turn_started > _TURN_SECONDS:
+        if self._turn_bytes >= _TURN_BYTES or self._turn.over:
             await checkpoint()
             self.waited()
 
@@ -158,21 +158,25 @@ def _is_kept(view: memoryview, buffer: bytearray) -> bool:
     return False
 
 
-Store = Callable[[memoryview], Awaitable[None]]
+Store = Callable[[memoryview], None]
 
 
 class FileBuffer:
     """Where bytes wait for a worker thread to write them: small at first, grown while more keeps coming.
 
-    ``cap`` tells at any time how large it may become, in bytes.
+    Once it has its full size, two take turns: one is written while the other is filled. ``cap`` tells at any time
+    how large each may become, in bytes; ``store`` writes, in a worker thread.
     """
 
-    __slots__ = ("_buffer", "_cap", "_filled")
+    __slots__ = ("_buffer", "_cap", "_filled", "_other", "_store", "_trip")
 
-    def __init__(self, cap: Callable[[], int]) -> None:
+    def __init__(self, cap: Callable[[], int], store: Store) -> None:
         self._cap = cap
+        self._store = store
         self._buffer = bytearray(_FIRST_BUFFER)
+        self._other: bytearray | None = None
         self._filled = 0
+        self._trip: Trip[None] | None = None
 
     def room(self, limit: int | None) -> memoryview:
         """Return the free part, at most ``limit`` bytes of it; release it before the next call."""
@@ -181,7 +185,7 @@ class FileBuffer:
             return whole[self._filled : end]
 
     def took(self, count: int) -> bool:
-        """``count`` bytes are in; return whether they should be written before more is received."""
+        """``count`` bytes are in; return whether the buffer is full and must be passed on."""
         self._filled += count
         if self._filled < len(self._buffer):
             return False
@@ -190,18 +194,40 @@ class FileBuffer:
             return False
         return True
 
+    async def pass_on(self) -> None:
+        """Begin to write what is in; wait for what was being written before.
+
+        Raises:
+            LocalFileError: what was being written could not be.
+        """
+        await self.settle()
+        full, count = self._buffer, self._filled
+        self._trip = Trip(lambda: self._write(full, count))
+        self._buffer, self._other = self._other or bytearray(len(full)), full
+        self._filled = 0
+
+    def _write(self, buffer: bytearray, count: int) -> None:
+        with memoryview(buffer) as whole, whole[:count] as content:
+            self._store(content)
+
+    async def settle(self) -> None:
+        """Wait until nothing is being written; raise what went wrong."""
+        trip, self._trip = self._trip, None
+        if trip is not None:
+            await trip.result()
+
     def content(self) -> memoryview:
-        """Return what is filled."""
+        """Return what is in and has not been passed on."""
         with memoryview(self._buffer) as whole:
             return whole[: self._filled]
 
     def clear(self) -> None:
-        """What was filled has been written."""
+        """Forget what is in."""
         self._filled = 0
 
 
-async def receive_to_file(stream: ByteStream, buffer: FileBuffer, store: Store, idle: Idle, meter: Meter) -> None:
-    """Receive up to the stream's end; whenever ``buffer`` is full, ``store`` its content. The rest stays in it."""
+async def receive_to_file(stream: ByteStream, buffer: FileBuffer, idle: Idle, meter: Meter) -> None:
+    """Receive up to the stream's end. What no longer fits is passed on to be written, the rest stays in ``buffer``."""
     while True:
         with buffer.room(meter.step) as room:
             count = stream.try_recv_into(room)
@@ -210,14 +236,12 @@ async def receive_to_file(stream: ByteStream, buffer: FileBuffer, store: Store, 
             meter.waited()
             continue
         if count == 0:
+            await buffer.settle()
             return
         full = buffer.took(count)
         await meter.count(count)
         if full:
-            with buffer.content() as content:
-                await store(content)
-            buffer.clear()
-            meter.waited()
+            await buffer.pass_on()
 
 
 # Sending

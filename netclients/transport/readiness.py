@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterable
 
 import anyio
 import anyio.lowlevel
 
-__all__ = ["checkpoint", "running_asyncio_loop", "wait_for_sockets"]
+__all__ = ["Turn", "checkpoint", "running_asyncio_loop", "wait_for_sockets"]
+
+_TURN = 0.005  # seconds
 
 
 def running_asyncio_loop() -> asyncio.AbstractEventLoop | None:
@@ -32,6 +35,30 @@ async def checkpoint() -> None:
         await anyio.lowlevel.checkpoint()
     else:
         await asyncio.sleep(0)
+
+
+class Turn:
+    """Keeps a task that never has to wait from keeping all others waiting."""
+
+    __slots__ = ("_began",)
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def waited(self) -> None:
+        """The task has just waited: others have had their turn."""
+        self._began = time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether it is others' turn."""
+        return time.monotonic() - self._began > _TURN
+
+    async def pass_on(self) -> None:
+        """Let others run if it is their turn."""
+        if self.over:
+            await checkpoint()
+            self.waited()
 
 
 async def wait_for_sockets(

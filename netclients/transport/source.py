@@ -1,10 +1,12 @@
 """Where the bytes of an upload come from: a path, bytes, a binary file, or whatever yields bytes.
 
-Bytes are pulled, one chunk at a time, as fast as they can be sent. Files are read in worker threads.
+Bytes are pulled, one chunk at a time, as fast as they can be sent. Files are read in worker threads, the next
+chunk while the last one is sent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import os
@@ -17,6 +19,7 @@ from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.transport.callers import callers_errors
+from netclients.transport.disk import Trip, in_thread
 from netclients.transport.stream import Buffer
 
 __all__ = ["ByteSource", "Uploadable"]
@@ -43,7 +46,10 @@ class ByteSource:
         self._path: Path | None = None
         self._iterator: Iterator[Buffer] | AsyncIterator[Buffer] | None = None
         self._start = 0
-        self._ahead: bytes = b""
+        self._buffers: list[bytearray] = []
+        self._at_end = False
+        self._ahead: memoryview | None = None
+        self._trip: Trip[memoryview] | None = None
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._view = memoryview(source).cast("B")
             self.size = len(self._view)
@@ -65,7 +71,7 @@ class ByteSource:
             ConfigurationError: it was opened as text.
         """
         if self._path is not None or self._file is not None:
-            await to_thread.run_sync(self._prepare_file)
+            await in_thread(self._prepare_file)
 
     def _prepare_file(self) -> None:
         if isinstance(self._file, io.TextIOBase):
@@ -79,9 +85,12 @@ class ByteSource:
                 self._start = self._file.tell()
                 self.size = self._file.seek(0, os.SEEK_END) - self._start
                 self._file.seek(self._start)
-            self._ahead = self._read_file()
         except OSError as error:
             raise self._failed(error) from error
+        room = _CHUNK if self.size is None else min(_CHUNK, self.size + 1)
+        self._buffers = [bytearray(room) for _ in range(1 if room < _CHUNK else 2)]
+        if self.repeatable:
+            self._ahead = self._read_chunk()
 
     def _failed(self, error: OSError) -> LocalFileError:
         name = str(getattr(self._file, "name", "the file") if self._path is None else self._path)
@@ -96,8 +105,10 @@ class ByteSource:
         assert self.repeatable
         self.pulled = offset
         if self._file is not None:
-            self._ahead = b""
-            await to_thread.run_sync(self._seek_file, self._start + offset)
+            await self._land()
+            self._ahead = None
+            self._at_end = False
+            await in_thread(lambda: self._seek_file(self._start + offset))
 
     def _seek_file(self, position: int) -> None:
         assert self._file is not None
@@ -107,28 +118,54 @@ class ByteSource:
             raise self._failed(error) from error
 
     async def read(self) -> Buffer:
-        """Return the next chunk; an empty one is the end."""
+        """Return the next chunk, to be sent before the next call; an empty one is the end."""
         chunk: Buffer
         if self._view is not None:
             chunk = self._view[self.pulled :]
-        elif self._ahead:
-            chunk, self._ahead = self._ahead, b""
-        elif self._file is not None:
-            chunk = await to_thread.run_sync(self._read_file)
-        else:
+        elif self._file is None:
             chunk = await self._next_piece()
+        elif self.repeatable:
+            chunk = await self._next_chunk()
+        else:
+            # A pipe may have nothing for hours: a cancelled task must not wait for it.
+            chunk = await to_thread.run_sync(self._read_chunk, abandon_on_cancel=True)
         self.pulled += len(chunk)
         return chunk
 
-    def _read_file(self) -> bytes:
+    async def _next_chunk(self) -> Buffer:
+        chunk, self._ahead = self._ahead, None
+        if chunk is None:
+            chunk = await (self._trip or Trip(self._read_chunk)).result()
+            self._trip = None
+        if len(chunk) and not self._at_end and len(self._buffers) > 1:
+            self._trip = Trip(self._read_chunk)
+        return chunk
+
+    async def _land(self) -> None:
+        """Wait for a chunk that is being read, and forget it."""
+        trip, self._trip = self._trip, None
+        if trip is not None:
+            with contextlib.suppress(LocalFileError):
+                await trip.result()
+
+    def _read_chunk(self) -> memoryview:
         assert self._file is not None
+        if self._at_end:
+            return memoryview(b"")
+        # Two buffers in turn: one is sent while the other is filled.
+        self._buffers.reverse()
+        buffer = self._buffers[0]
         try:
-            chunk = self._file.read(_CHUNK)
+            if hasattr(self._file, "readinto"):
+                count = self._file.readinto(buffer) or 0
+                # A file of ours gives all that it has; others may give less for reasons of their own.
+                self._at_end = self._path is not None and count < len(buffer)
+                return memoryview(buffer)[:count]
+            return memoryview(_checked(self._file.read(_CHUNK)))
         except OSError as error:
             raise self._failed(error) from error
         except ValueError as error:
             raise LocalFileError(f"can't read: {error}") from error
-        return _checked(chunk)
 
     async def _next_piece(self) -> Buffer:
         piece: Buffer = b""
@@ -146,6 +183,7 @@ class ByteSource:
 
     async def aclose(self) -> None:
         """Close the file if :meth:`prepare` opened it, and a generator, which nobody else can."""
+        await self._land()
         if self._path is not None and self._file is not None:
             self._file.close()
         if inspect.isgenerator(self._iterator):

@@ -33,15 +33,17 @@ C = TypeVar("C")
 class Ticket(Generic[C]):
     """One submitted command and what has come back for it.
 
-    ``preliminary`` is the newest 1xx reply, ``reply`` the final one; both are None until they arrive.
+    ``preliminary`` is the newest 1xx reply (``preliminaries`` counts them), ``reply`` the final one; both are None
+    until they arrive.
     """
 
-    __slots__ = ("command", "pipelining", "preliminary", "reply", "sent")
+    __slots__ = ("command", "pipelining", "preliminaries", "preliminary", "reply", "sent")
 
     def __init__(self, command: C, pipelining: Pipelining) -> None:
         self.command = command
         self.pipelining = pipelining
         self.preliminary: Reply | None = None
+        self.preliminaries = 0
         self.reply: Reply | None = None
         self.sent = False
 

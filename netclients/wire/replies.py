@@ -40,6 +40,9 @@ class Reply:
         return f"{self.code} {printable(self.text)}"
 
 
+_LINE_COST = 64  # bytes that a line takes in memory besides its text: empty ones must not be free
+
+
 class ReplyParser:
     """Assemble replies from lines.
 
@@ -62,7 +65,7 @@ class ReplyParser:
 
     def feed_line(self, line: bytes) -> Reply | None:
         """Take one line without its end; return the reply that it completes, if any."""
-        self._size += len(line)
+        self._size += len(line) + _LINE_COST
         if self._size > self._limit:
             raise ProtocolError(f"the server sent a reply of more than {self._limit} bytes")
         head = _HEAD.fullmatch(line)
