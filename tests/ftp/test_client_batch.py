@@ -123,14 +123,15 @@ async def test_two_sources_for_one_place(ftp_server: FTPTarget, ftp: MakeClient,
     async with ftp() as client:
         async with client.download_many(["f", "./f"], tmp_path / "out", concurrency=1) as stream:
             items = [item async for item in stream]
-        assert [type(item.error) for item in items] == [type(None), ConfigurationError]
+        assert {item.source: type(item.error) for item in items} == {"f": type(None), "./f": ConfigurationError}
         (tmp_path / "a").mkdir()
         (tmp_path / "f").write_bytes(b"one")
         (tmp_path / "a" / "f").write_bytes(b"two")
         both = [tmp_path / "f", tmp_path / "a" / "f"]
         async with client.upload_many(both, "to", concurrency=1) as stream:
             items = [item async for item in stream]
-        assert [type(item.error) for item in items] == [type(None), ConfigurationError]
+        errors = {item.source: type(item.error) for item in items}
+        assert errors == {str(both[0]): type(None), str(both[1]): ConfigurationError}
     assert (tmp_path / "out" / "f").read_bytes() == b"first"
     assert (ftp_server.root / "to" / "f").read_bytes() == b"one"
 

@@ -113,13 +113,13 @@ async def test_max_age(embedded: Embedded) -> None:
 
 async def test_probe_after(embedded: Embedded, eventually: Eventually) -> None:
     server = embedded()
-    async with client_for(server, limits=PoolLimits(probe_after=0.001)) as client:
+    async with client_for(server, limits=PoolLimits(probe_after=0.02)) as client:
         await client.read_bytes("f")
-        await anyio.sleep(0.002)
+        await anyio.sleep(0.03)
         await client.read_bytes("f")
         assert (client.stats.opened, server.stats.commands["NOOP"]) == (1, 1)
         server.set_faults([Hangup("NOOP")])
-        await anyio.sleep(0.002)
+        await anyio.sleep(0.03)
         await client.read_bytes("f")
         assert client.stats.opened == 2
 

@@ -99,27 +99,19 @@ async def test_without_resume_the_part_is_discarded(ftp_server: FTPTarget, ftp: 
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["again", "out"]
 
 
-@pytest.mark.parametrize(
-    "memo",
-    [
-        pytest.param(None, id="none"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b"[1]", id="list"),
-        pytest.param(b'{"size": "x", "modified": 3}', id="types"),
-        pytest.param(b"\xff", id="bytes"),
-    ],
-)
-async def test_a_part_without_a_memory_proves_nothing(
-    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path, memo: bytes | None
-) -> None:
+MEMOS = [None, b"", b"[1]", b'{"size": "x", "modified": 3}', b"\xff"]
+
+
+async def test_a_part_without_a_memory_proves_nothing(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
     put(ftp_server, OLD[:5000])
-    (tmp_path / "out.part").write_bytes(NEW[:1000])
-    if memo is not None:
-        (tmp_path / "out.part.json").write_bytes(memo)
     async with ftp() as client:
-        done = await client.download("f", tmp_path / "out", resume=True)
-    assert (done.resumed_from, (tmp_path / "out").read_bytes()) == (0, OLD[:5000])
-    assert not list(tmp_path.glob("out.*"))
+        for memo in MEMOS:
+            (tmp_path / "out.part").write_bytes(NEW[:1000])
+            if memo is not None:
+                (tmp_path / "out.part.json").write_bytes(memo)
+            done = await client.download("f", tmp_path / "out", resume=True)
+            assert (done.resumed_from, (tmp_path / "out").read_bytes()) == (0, OLD[:5000])
+            assert not list(tmp_path.glob("out.*")), memo
 
 
 async def test_a_part_that_is_complete_or_too_long(
@@ -171,13 +163,13 @@ async def test_two_writers_of_one_file(ftp_server: FTPTarget, ftp: MakeClient, t
 
 
 async def test_a_cut_transfer_goes_on_at_the_same_byte(embedded: Embedded, tmp_path: Path) -> None:
-    server = embedded(faults=[CutData(after=1_500_000, times=2)])
+    server = embedded(faults=[CutData(after=1_500_000, how="fin", times=2)])
     (server.root / "f").write_bytes(OLD)
     retry = RetryPolicy(attempts=3, initial=0.01, maximum=0.02)
     async with FTPClient(server.url, tls="none", retry=retry) as client:
         done = await client.download("f", tmp_path / "out")
         got = bytearray()
-        server.set_faults([CutData(after=1_500_000, times=2)])
+        server.set_faults([CutData(after=1_500_000, how="fin", times=2)])
         await client.download("f", sink=got.extend)
     assert (tmp_path / "out").read_bytes() == got == OLD
     assert (done.size, done.resumed_from, done.verified) == (SIZE, 0, True)
@@ -186,7 +178,7 @@ async def test_a_cut_transfer_goes_on_at_the_same_byte(embedded: Embedded, tmp_p
 
 
 async def test_attempts_end_and_the_part_is_kept(embedded: Embedded, tmp_path: Path) -> None:
-    server = embedded(faults=[CutData(after=100_000)])
+    server = embedded(faults=[CutData(after=100_000, how="fin")])
     (server.root / "f").write_bytes(OLD)
     retry = RetryPolicy(attempts=2, initial=0.01, maximum=0.02)
     async with FTPClient(server.url, tls="none", retry=retry) as client:
