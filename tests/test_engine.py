@@ -119,3 +119,22 @@ async def test_a_closed_connection_is_not_waited_for() -> None:
     assert other.try_send(b"x") == 0
     with pytest.raises(PhaseTimeout):
         await engine.wait(30, "stall", write=[other])
+
+
+async def test_a_peer_that_talks_without_end_leaves_others_their_turn() -> None:
+    engine, protocol = engine_on(Say(b"x" * 65536, None))
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while ticks < 3:
+            ticks += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(tick)
+        with anyio.fail_after(20):
+            while ticks < 3:
+                protocol.views.clear()
+                protocol.received = b""
+                await engine.receive(5, "reply")

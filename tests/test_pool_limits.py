@@ -53,8 +53,11 @@ async def test_one_at_a_time_until_the_credentials_have_worked() -> None:
 async def test_a_wrong_password_is_tried_once(clock: Clock) -> None:
     house = House()
     house.errors = [AuthenticationError("PASS ***", 530, "no", enhanced="5.7.8")]
+    house.gate = anyio.Event()
     async with anyio.create_task_group() as group:
         callers = await start(group, house, 32)
+        assert house.counts() == (0, 0, 1, 31)
+        house.gate.set()
     errors = [caller.error for caller in callers]
     assert house.tried == 1
     assert all(isinstance(error, AuthenticationError) and error.code == 530 for error in errors)

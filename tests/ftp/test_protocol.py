@@ -269,6 +269,13 @@ def test_226_answers_abor() -> None:
     assert ticket.reply == Reply(226, ("aborted",))
 
 
+def test_preliminary_replies_do_not_go_on_for_ever() -> None:
+    protocol = greeted()
+    send(protocol, "RETR")
+    with pytest.raises(ProtocolError, match="preliminary replies"):
+        feed(protocol, *["150 soon"] * 10_000)
+
+
 # Pipelining
 
 

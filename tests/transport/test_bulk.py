@@ -8,6 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from netclients.errors import ConfigurationError, LocalFileError, PhaseTimeout
 from netclients.transport import bulk as bulk_module
+from netclients.transport import readiness as readiness_module
 from netclients.transport.bulk import FileBuffer, Meter, RateLimit, receive_to_file, receive_to_sink, send_from
 from netclients.transport.dial import Dialer
 from netclients.transport.memory import Close, Expect, MemoryStream, Say, Stall
@@ -233,6 +234,7 @@ class Clock:
         self.turns = 0
         monkeypatch.setattr(bulk_module, "time", self)
         monkeypatch.setattr(bulk_module, "anyio", self)
+        monkeypatch.setattr(readiness_module, "time", self)
 
         async def turn() -> None:
             self.turns += 1
@@ -293,7 +295,7 @@ async def test_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         await meter.count(1 << 20)
     assert (clock.turns, reports) == (1, [1 << 20, 2 << 20, 3 << 20, 4 << 20])  # every 4 MiB
     await meter.count(1)
-    clock.now += bulk_module._TURN_SECONDS * 1.1
+    clock.now += readiness_module._TURN * 1.1
     await meter.count(1)
     assert clock.turns == 2  # or after a while
     clock.now += 1

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netclients.errors import ProtocolError
+from netclients.wire import replies as replies_module
 from netclients.wire.lines import LineBuffer
 from netclients.wire.replies import Reply, ReplyParser
 
@@ -84,15 +85,21 @@ def test_a_bad_line_is_shown_harmlessly() -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_the_limit_counts_all_lines() -> None:
+def test_the_limit_counts_all_lines_and_what_a_line_costs() -> None:
     data = b"211-" + b"x" * 36 + b"\r\n" + (b"y" * 30 + b"\r\n") * 2
-    assert parse([data + b"211 e\r\n"], limit=105)[0][0].code == 211
+    limit = 40 + 30 + 30 + 5 + 4 * replies_module._LINE_COST
+    assert parse([data + b"211 e\r\n"], limit=limit)[0][0].code == 211
     for end in (b"211 ee\r\n", b"123456\r\n"):
         for pieces in ([data + end], each_byte(data + end)):
-            with pytest.raises(ProtocolError, match="a reply of more than 105 bytes"):
-                parse(pieces, limit=105)
+            with pytest.raises(ProtocolError, match=f"a reply of more than {limit} bytes"):
+                parse(pieces, limit=limit)
     # Each reply has the whole limit for itself.
-    assert len(parse([b"250 " + b"x" * 90 + b"\r\n"] * 3, limit=100)[0]) == 3
+    assert len(parse([b"250 " + b"x" * 90 + b"\r\n"] * 3, limit=200)[0]) == 3
+
+
+def test_empty_lines_are_not_free() -> None:
+    with pytest.raises(ProtocolError, match="a reply of more than"):
+        parse([b"211-x\r\n" + b"\r\n" * 1000], limit=1000)
 
 
 def test_another_encoding() -> None:
