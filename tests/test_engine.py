@@ -9,6 +9,7 @@ from netclients.engine import Engine
 from netclients.errors import ConnectionLost, PhaseTimeout
 from netclients.transport.dial import Dialer
 from netclients.transport.memory import Close, Expect, MemoryStream, Reset, Say, Stall, Step
+from tests.transport.sockets import pair
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +78,22 @@ async def test_flush_has_the_reply_timeout() -> None:
     with pytest.raises(PhaseTimeout) as caught:
         await engine.flush(7)
     assert (caught.value.phase, caught.value.seconds) == ("reply", 7)
+
+
+async def test_receive_waits_for_a_socket() -> None:
+    with pair() as (stream, theirs):
+        protocol = Echo()
+        engine = Engine(stream, protocol, Dialer())  # type: ignore[arg-type]
+
+        async def answer() -> None:
+            while not stream._holders:
+                await anyio.lowlevel.checkpoint()
+            theirs.sendall(b"late")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(answer)
+            await engine.receive(10, "reply")
+        assert protocol.received == b"late"
 
 
 async def test_receive_at_the_end() -> None:
