@@ -13,12 +13,18 @@ from netclients.errors import AuthenticationError, TLSError, UnsupportedError
 from netclients.ftp.commands import command
 from netclients.ftp.connection import FTPConnection
 from netclients.ftp.replies import identify_server, parse_features
-from netclients.wire import arguments
+from netclients.ftp.types import ServerKind
 
 if TYPE_CHECKING:
+    from netclients.ftp.commands import Command
     from netclients.ftp.settings import Settings
+    from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
 
 __all__ = ["connect"]
+
+# These take and give names as the bytes that they are, whether told so or not.
+_SPEAKS_UTF8 = frozenset({ServerKind.VSFTPD, ServerKind.PROFTPD, ServerKind.PUREFTPD})
 
 
 async def connect(settings: Settings) -> FTPConnection:
@@ -41,7 +47,6 @@ async def connect(settings: Settings) -> FTPConnection:
         if settings.tls is TLSMode.STARTTLS:
             await _start_tls(connection)
         await _log_in(connection)
-        await _agree(connection)
     except BaseException as error:
         connection.abort(f"login failed: {type(error).__name__}")
         raise
@@ -70,46 +75,58 @@ async def _start_tls(connection: FTPConnection) -> None:
 
 
 async def _log_in(connection: FTPConnection) -> None:
-    login = connection.settings.login
-    encoding = connection.settings.encoding
-    reply = await connection.expect(command("USER", arguments.text(login.user, encoding)))
-    if reply.code == 331:
-        reply = await connection.expect(command("PASS", arguments.text(login.password, encoding)))
-    if reply.code == 332:
-        if login.account is None:
-            raise AuthenticationError("PASS", reply.code, "the server wants an account")
-        await connection.expect(command("ACCT", arguments.text(login.account, encoding)))
-    connection.settings.learned.logged_in = True
-
-
-async def _agree(connection: FTPConnection) -> None:
-    """Learn what the server can do; set binary type, names and the protection of data connections."""
+    """USER, PASS and ACCT; behind PASS goes what follows a login, if the server reads ahead."""
     settings = connection.settings
-    protect = settings.tls is not TLSMode.NONE
-    ahead = [command("FEAT"), command("TYPE", b"I")]
-    if protect:
-        ahead += [command("PBSZ", b"0"), command("PROT", b"P")]
-    tickets = [connection.submit(sent) for sent in ahead]
-    for ticket in tickets:
-        await connection.settle(ticket, settings.timeouts.reply, "reply")
-    features, image, *protection = [ticket.reply for ticket in tickets]
-    assert features is not None
-    assert image is not None
+    reply = await connection.expect(command("USER", connection.encode(settings.login.user)))
+    agreement: list[Ticket[Command]] = []
+    if reply.code == 331:
+        password = connection.submit(command("PASS", connection.encode(settings.login.password)))
+        if connection.protocol.pipelining:
+            agreement = _submit_agreement(connection)
+        reply = await _answer(connection, password)
+        if reply.kind > 3:
+            raise connection.error("PASS", reply)
+    if reply.code == 332:
+        if settings.login.account is None:
+            raise AuthenticationError("PASS", reply.code, "the server wants an account")
+        for ticket in agreement:
+            await _answer(connection, ticket)
+        agreement = []
+        await connection.expect(command("ACCT", connection.encode(settings.login.account)))
+    settings.learned.logged_in = True
+    await _agree(connection, agreement or _submit_agreement(connection))
+
+
+def _submit_agreement(connection: FTPConnection) -> list[Ticket[Command]]:
+    """Ask what the server can do; ask for binary type and the protection of data connections."""
+    asked = [command("FEAT"), command("TYPE", b"I")]
+    if connection.settings.tls is not TLSMode.NONE:
+        asked += [command("PBSZ", b"0"), command("PROT", b"P")]
+    return [connection.submit(sent) for sent in asked]
+
+
+async def _agree(connection: FTPConnection, agreement: list[Ticket[Command]]) -> None:
+    features, image, *protection = [await _answer(connection, ticket) for ticket in agreement]
     if features.kind == 2:
         connection.features = parse_features(features.lines)
     if image.kind != 2:
         raise connection.error("TYPE I", image)
-    if protect:
-        refused = protection[1]
-        if refused is None or refused.kind != 2:
+    if protection:
+        if protection[1].kind != 2:
             # Data in clear although TLS was asked for must never happen.
-            raise TLSError(f"the server refuses to protect data connections: PROT P: {refused}")
+            raise TLSError(f"the server refuses to protect data connections: PROT P: {protection[1]}")
         connection.private_data = True
     await _name_encoding(connection)
 
 
+async def _answer(connection: FTPConnection, ticket: Ticket[Command]) -> Reply:
+    await connection.settle(ticket, connection.settings.timeouts.reply, "reply")
+    assert ticket.reply is not None
+    return ticket.reply
+
+
 async def _name_encoding(connection: FTPConnection) -> None:
-    if connection.settings.encoding != "utf-8":
+    if connection.settings.encoding != "utf-8" or connection.kind in _SPEAKS_UTF8:
         return
     # quirk_utf8_after_clnt (G6, RaidenFTPd): UTF-8 only for clients that have introduced themselves.
     if connection.features.has("CLNT"):
