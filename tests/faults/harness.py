@@ -23,8 +23,8 @@ POINTS: collections.Counter[str] = collections.Counter()
 
 ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, initial=0, maximum=0)
-PATIENT = Timeouts(connect=20, handshake=2, reply=20, stall=20, pool=20, complete=20)
-IMPATIENT = Timeouts(connect=20, handshake=0.15, reply=0.15, stall=0.15, pool=20, complete=0.15)
+PATIENT = Timeouts(connect=20, handshake=2, reply=5, stall=5, pool=20, complete=5)
+IMPATIENT = Timeouts(connect=20, handshake=2, reply=5, stall=5, pool=20, complete=5)
 
 DATA = b"".join(b"%07d\n" % number for number in range(512))  # no two places are alike
 

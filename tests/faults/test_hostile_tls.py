@@ -147,9 +147,9 @@ async def test_a_truncated_tls_download_without_size_is_not_verified(tmp_path: P
 
     def retr(session: Session) -> None:
         session.say(b"150 here\r\n")
-        with session.connect_data() as raw:
-            with certificates.server_context().wrap_socket(raw, server_side=True) as data:
-                data.sendall(session.server.content)  # and a FIN without a word
+        context = certificates.server_context()
+        with session.connect_data() as raw, context.wrap_socket(raw, server_side=True) as data:
+            data.sendall(session.server.content)  # and a FIN without a word
         session.say(b"226 done\r\n")
 
     answers: dict[str, Answer] = {"AUTH": start_tls, "PBSZ": b"200 ok\r\n", "PROT": b"200 ok\r\n", "RETR": retr}
