@@ -31,7 +31,6 @@ from netclients.events import Trace
 __all__ = ["Pool", "PoolStats", "Pooled"]
 
 _LIMIT_GROWS_AFTER = 15.0  # seconds without a refusal until one more connection is tried
-_FRESH = 0.01  # seconds after its return for which a connection is lent again without another look
 _MOST_AT_ONCE = 16  # connections being opened at the same time: listen backlogs are short
 _REFUSAL_HOLDS = 60.0  # seconds for which credentials that never worked are not tried again
 
@@ -253,8 +252,6 @@ class Pool(Generic[K]):
     async def _alive(self, connection: K) -> bool:
         """Whether the connection can be used; if not, its place is free for the same caller."""
         unused = time.monotonic() - connection.used_at
-        if unused < _FRESH:
-            return True
         if not connection.clean:
             self._drop(connection, "closed by the server while idle")
             return False

@@ -49,6 +49,7 @@ async def open_transfer(
     With ``prepare_next``, the next transfer's EPSV is asked for behind this one where the server allows it.
     """
     channel = _Active(connection) if connection.settings.active else _Passive(connection)
+    transfer: Transfer | None = None
     try:
         riding = [connection.submit(fact) for fact in facts]
         await channel.prepare()
@@ -63,6 +64,8 @@ async def open_transfer(
         await channel.attach(transfer)
     except BaseException:
         channel.abort()
+        if transfer is not None:
+            transfer.abort()
         raise
     return transfer
 
@@ -185,7 +188,8 @@ class Transfer:
         timeouts = connection.settings.timeouts
         while not self.ticket.started:
             await connection.receive(timeouts.reply, "reply")
-        self.check()
+        if self.ticket.preliminary is None:
+            self.check()
         if connection.private_data and isinstance(self.stream, SocketStream):
             await self._secure(self.stream, timeouts.handshake)
 
@@ -232,19 +236,16 @@ class Transfer:
             raise self.connection.error(str(self.ticket.command), reply)
 
     async def wait_to_receive(self) -> None:
-        """Wait for data, or for what the server says meanwhile."""
-        await self._watch(write=False)
+        """Wait for data, or for what the server says meanwhile; called when nothing is left to be received.
+
+        So a refusal in the middle of a transfer is raised here, after what had come before it was taken.
+        """
+        self.check()
+        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", read=self.stream)
 
     async def wait_to_send(self) -> None:
         """Wait until more can be sent, or for what the server says meanwhile."""
-        await self._watch(write=True)
-
-    async def _watch(self, *, write: bool) -> None:
-        connection = self.connection
-        stream = self.stream
-        await connection.watch(
-            connection.settings.timeouts.stall, "stall", read=None if write else stream, write=stream if write else None
-        )
+        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", write=self.stream)
         self.check()
 
     async def receive_into(self, buffer: bytearray | memoryview) -> int:

@@ -85,10 +85,10 @@ async def _log_in(connection: FTPConnection) -> None:
             agreement = _submit_agreement(connection)
         reply = await _answer(connection, password)
         if reply.kind > 3:
-            raise connection.error("PASS", reply)
+            raise connection.error(str(password.command), reply)
     if reply.code == 332:
         if settings.login.account is None:
-            raise AuthenticationError("PASS", reply.code, "the server wants an account")
+            raise AuthenticationError("PASS ***", reply.code, "the server wants an account")
         for ticket in agreement:
             await _answer(connection, ticket)
         agreement = []

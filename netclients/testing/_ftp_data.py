@@ -151,9 +151,14 @@ class DataConnections(Commands):
             if session.listener is None:
                 raise ConnectionRefusedError("no PASV or PORT")
             while True:
-                channel = Channel(await accept(session.listener))
-                if _same_host(channel.peer[0], session.channel.peer[0]):
-                    return channel
+                sock = await accept(session.listener)
+                try:
+                    channel = Channel(sock)
+                    if _same_host(channel.peer[0], session.channel.peer[0]):
+                        return channel
+                except OSError:
+                    sock.close()  # reset before it was looked at
+                    raise
                 channel.close()  # somebody else's connection must not get this client's file
 
     async def _protect(self, session: Session, channel: Channel) -> bool:

@@ -7,6 +7,7 @@ connections with latency are no load.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import collections
 import re
 from typing import Protocol
@@ -184,7 +185,9 @@ class Direction:
         self._queue.clear()
         self._state = "discard"
         if self.sink is not None and not self.sink.is_closing() and self.sink.can_write_eof():
-            self.sink.write_eof()
+            # The other side may have gone while its end was on the way to it.
+            with contextlib.suppress(OSError):
+                self.sink.write_eof()
         self._owner.finished()
 
     # Faults

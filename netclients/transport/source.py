@@ -87,6 +87,8 @@ class ByteSource:
                 self._file.seek(self._start)
         except OSError as error:
             raise self._failed(error) from error
+        except ValueError as error:
+            raise LocalFileError(f"can't read: {error}") from error
         room = _CHUNK if self.size is None else min(_CHUNK, self.size + 1)
         self._buffers = [bytearray(room) for _ in range(1 if room < _CHUNK else 2)]
         if self.repeatable:

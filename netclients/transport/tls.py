@@ -17,6 +17,7 @@ from netclients.transport.stream import Buffer, ByteStream, SocketStream
 __all__ = ["TLSStream"]
 
 _RECORDS = 256 * 1024  # plaintext encrypted at once: bounds what waits behind a slow peer
+_FAREWELL_READS = 64  # records, or fillings of the buffer, that are read away before we close
 
 
 class TLSStream(ByteStream):
@@ -26,7 +27,17 @@ class TLSStream(ByteStream):
     (those of one event loop) may share it.
     """
 
-    __slots__ = ("_alert_received", "_incoming", "_object", "_outgoing", "_pending", "_scratch", "_stream")
+    __slots__ = (
+        "_alert_received",
+        "_broken",
+        "_closing",
+        "_incoming",
+        "_object",
+        "_outgoing",
+        "_pending",
+        "_scratch",
+        "_stream",
+    )
 
     def __init__(
         self,
@@ -42,6 +53,8 @@ class TLSStream(ByteStream):
         self._outgoing = ssl.MemoryBIO()
         self._pending = memoryview(b"")
         self._alert_received = False
+        self._closing = False
+        self._broken = False
         try:
             self._object = context.wrap_bio(
                 self._incoming, self._outgoing, server_hostname=server_hostname, session=session
@@ -195,43 +208,46 @@ class TLSStream(ByteStream):
     def try_close(self) -> bool:
         """Send the close alert and look for the peer's; return whether both are done (or the peer is gone).
 
-        Data that still arrives is discarded: bytes left unread would make the kernel reset the connection,
-        and the peer lose what was sent to it (curl#6149, proftpd#744).
+        Data that still comes is read away: bytes left unread would make the kernel reset the connection, and the
+        peer lose what was sent to it (curl#6149, proftpd#744).
         """
-        while True:
+        if not self._closing:
+            # OpenSSL can't say goodbye while application data stands before the peer's alert.
+            self._closing = True
+            self._read_away()
+        while not self._broken:
             try:
                 self._object.unwrap()
             except ssl.SSLWantReadError:
                 self.try_flush()
                 received = self._receive_records()
-                if received is None:
-                    return False
-                if received == 0:
-                    return True
-            except ssl.SSLError as error:
-                if not self._discard(error):
-                    return True
+                if not received:
+                    return received == 0
+            except ssl.SSLError:
+                self._broken = True
             else:
                 self._alert_received = True
                 self.try_flush()
                 return not self.unsent
+        while count := self._stream.try_recv_into(self._scratch):
+            if count < len(self._scratch):
+                break
+        return count == 0
 
-    def _discard(self, error: ssl.SSLError) -> bool:
-        # OpenSSL refuses to look for the alert while application data stands before it.
-        if error.reason != "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
-            return False
-        try:
-            while self._object.read(_RECORDS):
-                pass
-        except ssl.SSLWantReadError:
-            return True
-        except ssl.SSLZeroReturnError:
-            self._alert_received = True
-        except ssl.SSLError:
-            return False
-        else:
-            self._alert_received = True
-        return False
+    def _read_away(self) -> None:
+        for _ in range(_FAREWELL_READS):
+            try:
+                if self._object.read(_RECORDS):
+                    continue
+                self._alert_received = True
+            except ssl.SSLWantReadError:
+                if self._receive_records():
+                    continue
+            except ssl.SSLZeroReturnError:
+                self._alert_received = True
+            except ssl.SSLError:
+                self._broken = True
+            return
 
     async def aclose(self, timeout: float | None = None) -> None:
         """Exchange close alerts for at most ``timeout`` seconds, then close."""
