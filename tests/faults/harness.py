@@ -23,8 +23,8 @@ POINTS: collections.Counter[str] = collections.Counter()
 
 ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, initial=0, maximum=0)
-PATIENT = Timeouts(connect=20, handshake=2, reply=5, stall=5, pool=20, complete=5)
-IMPATIENT = Timeouts(connect=20, handshake=2, reply=5, stall=5, pool=20, complete=5)
+PATIENT = Timeouts(connect=20, handshake=2, reply=3, stall=3, pool=20, complete=3)
+IMPATIENT = Timeouts(connect=20, handshake=2, reply=3, stall=3, pool=20, complete=3)
 
 DATA = b"".join(b"%07d\n" % number for number in range(512))  # no two places are alike
 
