@@ -186,12 +186,30 @@ class Transfer:
         """
         connection = self.connection
         timeouts = connection.settings.timeouts
-        while not self.ticket.started:
-            await connection.receive(timeouts.reply, "reply")
+        await self._await_word(timeouts.reply)
         if self.ticket.preliminary is None:
             self.check()
         if connection.private_data and isinstance(self.stream, SocketStream):
             await self._secure(self.stream, timeouts.handshake)
+
+    async def _await_word(self, timeout: float | None) -> None:
+        """Wait for the first reply. A data connection that ends before it leaves the server little time for it."""
+        connection = self.connection
+        watched = self.stream if isinstance(self.stream, SocketStream) else None
+        ended = False
+        while not self.ticket.started:
+            if watched is not None and not connection.closed_by_server:
+                await connection.watch(timeout, "reply", read=watched)
+                found = watched.peek()
+                if found is not None:
+                    watched, ended = None, found == 0
+                continue
+            try:
+                await connection.receive(_FAREWELL if ended else timeout, "reply")
+            except PhaseTimeout:
+                if ended:
+                    raise ConnectionLost("the data connection ended before the transfer began") from None
+                raise
 
     async def _secure(self, stream: SocketStream, timeout: float | None) -> None:
         connection = self.connection

@@ -64,6 +64,11 @@ class Dialogue(Pooled):
         sock = self._engine.stream.socket
         return str(sock.getsockname()[0])
 
+    @property
+    def closed_by_server(self) -> bool:
+        """Whether the server has closed this connection."""
+        return self._engine.closed_by_peer
+
     # Commands and replies
 
     def submit(self, sent: Command) -> Ticket[Command]:

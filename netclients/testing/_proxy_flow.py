@@ -7,8 +7,8 @@ connections with latency are no load.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import collections
+import contextlib
 import re
 from typing import Protocol
 

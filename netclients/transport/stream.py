@@ -207,6 +207,15 @@ class SocketStream(ByteStream):
             return ConnectionLost("the connection was closed from this side")
         return ConnectionLost(f"connection to {self._peer} lost: {error.strerror or error}")
 
+    def peek(self) -> int | None:
+        """Return 1 if a byte waits to be received, 0 if the peer has closed or reset, None if neither."""
+        try:
+            return len(self._socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+
     def send_eof(self) -> None:
         """Tell the peer that nothing more will be sent."""
         try:
