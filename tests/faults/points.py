@@ -53,7 +53,7 @@ def plan_of(way: Way, cut: Cut) -> Plan:
 async def strike(
     faulty: Faulty, operation: Operation, stage: Stage, kind: Kind, plan: Plan, *, retry: RetryPolicy = ONCE
 ) -> bool:
-    """Run one operation while the first connection of ``kind`` (that gets so far) suffers ``plan``; return if it struck.
+    """Run one operation while the first connection of ``kind`` suffers ``plan``; return whether it struck.
 
     Whatever happens: the result is right or the error is ours, nothing stands where it should not, the pool is
     at rest, and the same client works again.

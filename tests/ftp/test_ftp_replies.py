@@ -139,9 +139,7 @@ def test_sizes_and_times_recorded() -> None:
     for server in FULL:
         recorded = RECORDED[server]
         assert parse_size(recorded["SIZE odd/sparse5g"].text) == 5 << 30
-        assert parse_mdtm(recorded["MDTM odd/old1999"].text).value == datetime(
-            1999, 12, 31, 23, 59, 59, tzinfo=UTC
-        )
+        assert parse_mdtm(recorded["MDTM odd/old1999"].text).value == datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)
         for command in ("SIZE odd", "SIZE nope", "MDTM nope"):
             assert recorded[command].replies[0][0] == 550
     for server in ("proftpd", "pyftpdlib"):
@@ -149,9 +147,7 @@ def test_sizes_and_times_recorded() -> None:
         assert changed.value == datetime(2020, 2, 29, 12, 34, 56, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("0", 0), ("12345", 12345), (" 7 ", 7), ("9223372036854775807", 2**63 - 1)]
-)
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("12345", 12345), (" 7 ", 7), ("9223372036854775807", 2**63 - 1)])
 def test_size(text: str, size: int) -> None:
     assert parse_size(text) == size
 
@@ -225,9 +221,7 @@ def test_features(inner: list[str]) -> None:
 
 
 def test_no_features() -> None:
-    assert (
-        parse_features(["SIZE"]) == parse_features([]) == parse_features(["Features:", "End"]) == Features()
-    )
+    assert parse_features(["SIZE"]) == parse_features([]) == parse_features(["Features:", "End"]) == Features()
     assert not Features().has("SIZE")
     assert Features().mlst_facts == {}
 
@@ -368,9 +362,7 @@ def test_any_text(text: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(
-            [*'("|,; =\n', "1", "255", "bytes)", "too many", "maximum number", "20200229123456", "MLST"]
-        )
+        st.sampled_from([*'("|,; =\n', "1", "255", "bytes)", "too many", "maximum number", "20200229123456", "MLST"])
     )
 )
 def test_any_words(words: list[str]) -> None:

@@ -294,9 +294,7 @@ def test_years(date: bytes, now: datetime, expected: datetime) -> None:
 # --- NLST, times, names ---
 
 
-@pytest.mark.parametrize(
-    ("line", "name"), [(b"f", "f"), (b"odd/f", "f"), (b" f ", " f "), (b"/a/b/..x", "..x")]
-)
+@pytest.mark.parametrize(("line", "name"), [(b"f", "f"), (b"odd/f", "f"), (b" f ", " f "), (b"/a/b/..x", "..x")])
 def test_nlst(line: bytes, name: str) -> None:
     assert there(nlst(line)) == Entry(name, f"d/{name}", OTHER, raw_name=name.encode())
 
@@ -364,12 +362,7 @@ def survives(line: bytes) -> None:
 
 
 def all_lines() -> list[bytes]:
-    recorded = {
-        line
-        for transcript in RECORDED.values()
-        for exchange in transcript.exchanges
-        for line in exchange.data
-    }
+    recorded = {line for transcript in RECORDED.values() for exchange in transcript.exchanges for line in exchange.data}
     return [*sorted(recorded), *(line for line, _ in rows.MLSD_ROWS), *(line for line, _ in rows.LIST_ROWS)]
 
 

@@ -47,9 +47,7 @@ class Recipe:
         """A misspelt knob would silently start the default configuration."""
         unknown = sorted(knobs.keys() - self.knobs)
         if unknown:
-            raise ValueError(
-                f"{self.name} has no {', '.join(unknown)}; it has {', '.join(sorted(self.knobs))}"
-            )
+            raise ValueError(f"{self.name} has no {', '.join(unknown)}; it has {', '.join(sorted(self.knobs))}")
 
 
 RECIPES = {
