@@ -24,7 +24,7 @@ POINTS: collections.Counter[str] = collections.Counter()
 ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, initial=0, maximum=0)
 PATIENT = Timeouts(connect=20, handshake=2, reply=3, stall=3, pool=20, complete=3)
-IMPATIENT = Timeouts(connect=20, handshake=2, reply=3, stall=3, pool=20, complete=3)
+IMPATIENT = Timeouts(connect=20, handshake=0.15, reply=0.15, stall=0.15, pool=20, complete=0.15)
 
 DATA = b"".join(b"%07d\n" % number for number in range(512))  # no two places are alike
 

@@ -143,7 +143,7 @@ _LATER = {
     "makedirs": ("MKD",),
     "sink": ("SIZE", "MDTM", "RETR"),
 }
-_QUICK = Timeouts(connect=5, handshake=0.1, reply=0.1, stall=0.1, pool=5, complete=0.1)
+_QUICK = Timeouts(connect=5, handshake=0.05, reply=0.05, stall=0.05, pool=5, complete=0.05)
 _PATIENCE = {"nothing at all": _QUICK, "code 100": _QUICK, "wrong last line": _QUICK}
 
 

@@ -151,7 +151,7 @@ async def test_dialogue_over_tls(
 @pytest.mark.parametrize("operation", OPERATIONS[:7], ids=lambda operation: operation.name)
 async def test_data_over_tls(faulty_tls: Faulty, tmp_path: Path, operation: Operation, how: How, stride: int) -> None:
     stage = set_stage(faulty_tls.server, local(tmp_path))
-    step = (700 if how == "stall" else 211) * min(stride, 2)
+    step = (900 if how == "stall" else 307) * min(stride, 3)
     for way in ("down", "up"):
         points = await sweep(faulty_tls, operation, stage, kind="data", way=way, how=how, step=step)  # type: ignore[arg-type]
         assert points >= 1
