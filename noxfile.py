@@ -56,7 +56,8 @@ def types(session: nox.Session) -> None:
     """The code is typed, and so is everything that users can import."""
     install(session, "test", "quality")
     session.run("mypy", "--strict", "netclients")
-    session.run("basedpyright", "--verifytypes", "netclients", "--ignoreexternal")
+    # It looks for the installed package, and does not find an editable one by itself.
+    session.run("basedpyright", "--verifytypes", "netclients", "--ignoreexternal", env={"PYTHONPATH": "."})
 
 
 @nox.session

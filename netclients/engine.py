@@ -55,9 +55,9 @@ class Engine(Generic[C, E_co, S]):
     __slots__ = ("_dialer", "_turn", "closed_by_peer", "protocol", "stream")
 
     def __init__(self, stream: S, protocol: SansIO[C, E_co], dialer: Dialer) -> None:
-        self.stream = stream
-        self.protocol = protocol
-        self.closed_by_peer = False
+        self.stream: S = stream
+        self.protocol: SansIO[C, E_co] = protocol
+        self.closed_by_peer: bool = False
         self._dialer = dialer
         self._turn = Turn()
 

@@ -64,7 +64,7 @@ class Schedule:
         self._operation = operation
         self._trace = trace
         self._started = time.monotonic()
-        self.attempt = 1
+        self.attempt: int = 1
 
     async def pause(self, error: Exception, *, repeatable: bool = True) -> None:
         """Wait until the next attempt is due, or raise ``error`` if there is none."""
@@ -93,7 +93,7 @@ class Schedule:
 
     def progressed(self) -> None:
         """The attempt that failed moved data: what follows is a first attempt again, within the total time."""
-        self.attempt = 1
+        self.attempt: int = 1
 
 
 async def retrying(policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]) -> T:

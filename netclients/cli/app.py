@@ -18,7 +18,7 @@ from netclients.cli.sizes import parse_size
 
 __all__ = ["app", "run"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Files from and to FTP servers: ftp://, ftps:// (TLS from the first byte), ftpes:// (TLS by command).",
     epilog="Exit codes: 0 all done, 1 some failed, 2 usage, 3 authentication, 4 connection or TLS, 130 interrupted. "
     "Credentials: URL, NETCLIENTS_USER and NETCLIENTS_PASSWORD, ~/.netrc (or $NETRC), or a prompt.",

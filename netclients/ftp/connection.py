@@ -52,10 +52,10 @@ class FTPConnection(Dialogue):
 
     def __init__(self, settings: Settings, stream: SocketStream) -> None:
         super().__init__(settings, stream)
-        self.features = Features()
-        self.kind = ServerKind.UNKNOWN
-        self.welcome = ""
-        self.private_data = False
+        self.features: Features = Features()
+        self.kind: ServerKind = ServerKind.UNKNOWN
+        self.welcome: str = ""
+        self.private_data: bool = False
         self._home: str | None = None
 
     def identify(self, kind: ServerKind) -> None:
@@ -114,7 +114,7 @@ class FTPConnection(Dialogue):
 
     async def login(self, user: str, password: str = "", account: str | None = None) -> None:
         """USER, PASS, ACCT: log in again as somebody else (most servers refuse)."""
-        self.marked = True
+        self.mark()
         reply = await self.expect(command("USER", self.encode(user)))
         if reply.code == 331:
             reply = await self.expect(command("PASS", self.encode(password)))
@@ -131,12 +131,12 @@ class FTPConnection(Dialogue):
 
     async def opts(self, name: str, value: str = "") -> Reply:
         """OPTS: set an option of another command (RFC 2389 section 4)."""
-        self.marked = True
+        self.mark()
         return await self.expect(command("OPTS", self.encode(f"{name} {value}".rstrip())))
 
     async def lang(self, tag: str = "") -> None:
         """LANG: the language of replies (RFC 2640 section 4); empty: the server's default."""
-        self.marked = True
+        self.mark()
         await self.expect(command("LANG", self.encode(tag)))
 
     async def clnt(self, name: str) -> None:
@@ -145,7 +145,7 @@ class FTPConnection(Dialogue):
 
     async def host(self, name: str) -> None:
         """HOST: choose a virtual host, before login (RFC 7151)."""
-        self.marked = True
+        self.mark()
         await self.expect(command("HOST", arguments.token(name)))
 
     async def syst(self) -> str:
@@ -173,7 +173,7 @@ class FTPConnection(Dialogue):
 
     async def type(self, representation: TransferType) -> None:
         """TYPE: the representation of the following transfers. The client's methods rely on ``IMAGE``."""
-        self.marked = True
+        self.mark()
         await self.expect(command("TYPE", representation.value.encode("ascii")))
 
     async def allo(self, size: int) -> None:
@@ -250,13 +250,13 @@ class FTPConnection(Dialogue):
 
     async def epsv(self) -> PassiveEndpoint:
         """EPSV: where the server listens (RFC 2428). The transfer methods do this themselves."""
-        self.marked = True
+        self.mark()
         reply = await self.expect(command("EPSV"))
         return parse_passive(reply.code, reply.text)
 
     async def pasv(self) -> PassiveEndpoint:
         """PASV: where the server says that it listens; its host is not to be trusted."""
-        self.marked = True
+        self.mark()
         reply = await self.expect(command("PASV"))
         return parse_passive(reply.code, reply.text)
 

@@ -44,11 +44,11 @@ class Dialogue(Pooled):
 
     def __init__(self, settings: Settings, stream: SocketStream) -> None:
         self.settings = settings
-        self.number = next(_numbers)
-        self.protocol = FTPProtocol(settings.bounds, settings.encoding)
+        self.number: int = next(_numbers)
+        self.protocol: FTPProtocol = FTPProtocol(settings.bounds, settings.encoding)
         self._engine: Engine[Command, Event, SocketStream | TLSStream] = Engine(stream, self.protocol, settings.dialer)
         self._told = settings.trace.dialogue
-        self.marked = False
+        self.marked: bool = False
         self._closed = False
         self._prepared_port: int | None = None
         self._transfer: Transfer | None = None
@@ -80,8 +80,12 @@ class Dialogue(Pooled):
         if self._closed or self.protocol.state in (State.CLOSING, State.CLOSED):
             raise ConnectionLost("the connection is closed")
         if sent.traits.marks:
-            self.marked = True
+            self.mark()
         return self.protocol.submit(sent)
+
+    def mark(self) -> None:
+        """The session is about to be other than after login."""
+        self.marked = True
 
     async def flush(self) -> None:
         """Send what may be sent."""

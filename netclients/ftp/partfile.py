@@ -42,7 +42,7 @@ class PartFile:
 
     def __init__(self, path: str, *, resume: bool) -> None:
         self.path = path
-        self.size = 0
+        self.size: int = 0
         self._part = f"{path}.part"
         self._memo = f"{path}.part.json"
         self._resume = resume

@@ -104,9 +104,9 @@ class FTPProtocol:
         self._events: deque[Event] = deque()
         self._out: list[bytes] = []
         self._transfer_done = False
-        self.state = State.GREETING
-        self.pipelining = False
-        self.pipelining_behind_transfers = False
+        self.state: State = State.GREETING
+        self.pipelining: bool = False
+        self.pipelining_behind_transfers: bool = False
         self.greeting: Ticket[Command] = Ticket(_GREETING, Pipelining.BARRIER)
         self._pipeline.submit(self.greeting)
         self._pipeline.release()

@@ -64,9 +64,9 @@ class RemoteReader:
     ) -> None:
         self.path = path
         self.meter = meter
-        self.offset = offset
+        self.offset: int = offset
         self.fingerprint: Fingerprint | None = None
-        self.attempts = 1
+        self.attempts: int = 1
         self._context = context
         self._restart = restart
         self._verify = verify
@@ -78,7 +78,7 @@ class RemoteReader:
 
     def resume_from(self, offset: int, known: Fingerprint) -> None:
         """Begin at ``offset``, if the file is still the one that ``known`` describes."""
-        self.offset = offset
+        self.offset: int = offset
         self.fingerprint = known
 
     @property

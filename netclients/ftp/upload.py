@@ -55,7 +55,7 @@ class FileUpload:
         progress: OnProgress | None = None,
         limit_rate: float | None = None,
     ) -> None:
-        self.attempts = 1
+        self.attempts: int = 1
         self._context = context
         self._source = ByteSource(source)
         self._path = path

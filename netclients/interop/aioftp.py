@@ -22,8 +22,8 @@ try:
     import aioftp
     from aioftp.client import ConnType, DataConnectionThrottleStreamIO
     from aioftp.common import async_enterable
-except ImportError as error:  # pragma: no cover - needs an installation without the extra
-    raise ImportError("netclients.interop.aioftp needs the extra: pip install 'netclients[aioftp]'") from error
+except ImportError as _missing:  # pragma: no cover - needs an installation without the extra
+    raise ImportError("netclients.interop.aioftp needs the extra: pip install 'netclients[aioftp]'") from _missing
 
 from netclients.config import Bounds, Endpoint, Login, Timeouts, TLSMode, resolve_tls
 from netclients.errors import (

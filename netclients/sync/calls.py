@@ -50,7 +50,7 @@ class Desk:
     """Work that waits for a thread to do it, in order; None says that no more will come."""
 
     def __init__(self) -> None:
-        self.portal = portal()
+        self.portal: Portal = portal()
         self.relays: list[Finishing] = []
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._questions: set[Future[Any]] = set()
@@ -124,7 +124,7 @@ class Call(Generic[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], desk: Desk) -> None:
         self._coroutine = coroutine
         self._task: asyncio.Task[None] | None = None
-        self.desk = desk
+        self.desk: Desk = desk
         self.result: T
         self.error: BaseException | None = None
 

@@ -47,7 +47,7 @@ class Portal:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop
         self.posted: set[Posted] = set()
-        self.ended = False
+        self.ended: bool = False
         self.forked = False
         self._started = threading.Event()
         self._failure: BaseException | None = None

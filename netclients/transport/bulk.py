@@ -77,7 +77,7 @@ class Meter:
         self._report = report
         self._turn_bytes = 0
         self._turn = Turn()
-        self.total = 0
+        self.total: int = 0
 
     @property
     def step(self) -> int | None:

@@ -234,7 +234,7 @@ class Listener:
         family = _literal_family(address)
         if family is None:
             raise ConfigurationError(f"{address!r} is not an IP address to listen on")
-        self.family = socket.AddressFamily(family)
+        self.family: socket.AddressFamily = socket.AddressFamily(family)
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._socket.setblocking(False)

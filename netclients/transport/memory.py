@@ -88,8 +88,8 @@ class MemoryStream(ByteStream):
         self._said = b""
         self._repeats: int | None = 1
         self._in_vain = 0
-        self.aborted = False
-        self.ended = False
+        self.aborted: bool = False
+        self.ended: bool = False
         self._begin()
 
     # The script
@@ -236,7 +236,8 @@ class MemoryStream(ByteStream):
 
     def abort(self) -> None:
         """See :meth:`ByteStream.abort`. What the peer had still to say is lost; nothing is compared any more."""
-        self.aborted = self.ended = True
+        self.aborted = True
+        self.ended = True
         said = sum(1 for _ in itertools.takewhile(lambda step: isinstance(step, Say), self._steps))
         if said < len(self._steps) and isinstance(self._steps[said], ExpectEnd) and not self._heard:
             for _ in range(said + 1):

@@ -39,8 +39,8 @@ class ByteSource:
 
     def __init__(self, source: Uploadable) -> None:
         self.size: int | None = None
-        self.repeatable = True
-        self.pulled = 0
+        self.repeatable: bool = True
+        self.pulled: int = 0
         self._view: memoryview | None = None
         self._file: BinaryIO | None = None
         self._path: Path | None = None

@@ -40,12 +40,12 @@ class Ticket(Generic[C]):
     __slots__ = ("command", "pipelining", "preliminaries", "preliminary", "reply", "sent")
 
     def __init__(self, command: C, pipelining: Pipelining) -> None:
-        self.command = command
-        self.pipelining = pipelining
+        self.command: C = command
+        self.pipelining: Pipelining = pipelining
         self.preliminary: Reply | None = None
-        self.preliminaries = 0
+        self.preliminaries: int = 0
         self.reply: Reply | None = None
-        self.sent = False
+        self.sent: bool = False
 
     @property
     def started(self) -> bool:
