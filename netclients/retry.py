@@ -93,7 +93,7 @@ class Schedule:
 
     def progressed(self) -> None:
         """The attempt that failed moved data: what follows is a first attempt again, within the total time."""
-        self.attempt: int = 1
+        self.attempt = 1
 
 
 async def retrying(policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]) -> T:

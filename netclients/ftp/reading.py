@@ -78,7 +78,7 @@ class RemoteReader:
 
     def resume_from(self, offset: int, known: Fingerprint) -> None:
         """Begin at ``offset``, if the file is still the one that ``known`` describes."""
-        self.offset: int = offset
+        self.offset = offset
         self.fingerprint = known
 
     @property
