@@ -197,8 +197,9 @@ class Pool(Generic[K]):
             waiter.event.set()
 
     def drop(self) -> None:
-        """Close the sockets without a word: nobody refers to the client any more."""
-        for connection in (*self._idle, *self._in_use):
+        """Nobody refers to the client any more: close what is idle, without a word, and what is in use later."""
+        self._closed = True
+        for connection in self._idle:
             connection.abort("client dropped")
         self._idle.clear()
 

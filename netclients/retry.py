@@ -33,7 +33,8 @@ T = TypeVar("T")
 class RetryPolicy:
     """How often to try, and how long to pause (seconds).
 
-    ``attempts`` counts the first one. No attempt starts later than ``total`` seconds after the first.
+    ``attempts`` counts the first one. No attempt starts later than ``total`` seconds after the first failure. A
+    transfer that has moved a good deal since its last failure begins to count anew.
     Pauses grow from ``initial`` to ``maximum``, with jitter.
     """
 
@@ -63,7 +64,7 @@ class Schedule:
         self._policy = policy
         self._operation = operation
         self._trace = trace
-        self._started = time.monotonic()
+        self._failing_since: float | None = None
         self.attempt: int = 1
 
     async def pause(self, error: Exception, *, repeatable: bool = True) -> None:
@@ -88,12 +89,16 @@ class Schedule:
             multiplier=2 * policy.initial, max=policy.maximum, min=min(policy.initial, policy.maximum)
         )
         delay = wait(state)
-        elapsed = time.monotonic() - self._started
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        elapsed = now - self._failing_since
         return delay if elapsed + delay <= policy.total else None
 
     def progressed(self) -> None:
-        """The attempt that failed moved data: what follows is a first attempt again, within the total time."""
+        """The attempt that failed had moved a good deal: what follows is a first attempt again."""
         self.attempt = 1
+        self._failing_since = None
 
 
 async def retrying(policy: RetryPolicy, operation: str, trace: Trace, call: Callable[[], Awaitable[T]]) -> T:

@@ -103,6 +103,7 @@ class Destinations:
             ConfigurationError: another source of this batch has it.
         """
         key = place.casefold() if self._ignore_case else place
-        if key in self._taken:
+        # NAME.part is where NAME grows: the two can't be written at the same time.
+        if key in self._taken or f"{key}.part" in self._taken or key.removesuffix(".part") in self._taken:
             raise ConfigurationError(f"two sources for one destination: {place!r}")
         self._taken.add(key)

@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from netclients.errors import (
-    ConnectionLost,
     NetClientError,
     OutcomeUnknown,
     PermanentReplyError,
-    PhaseTimeout,
     RemoteFileNotFound,
     RemoteIsADirectory,
+    ReplyError,
     UnsupportedError,
 )
 from netclients.ftp.lookup import explain, find
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_directories", "remove", "rename"]
 
-Act = Callable[["FTPConnection"], Awaitable[None]]
+Act = Callable[["FTPConnection", "_Doubt"], Awaitable[None]]
 Probe = Callable[["FTPConnection"], Awaitable["bool | None"]]
 
 
@@ -42,17 +41,17 @@ async def rename(context: Context, source: str, target: str, *, replace: bool = 
         RemoteIsADirectory: with ``replace``, ``target`` is a directory.
     """
 
-    async def act(connection: FTPConnection) -> None:
+    async def act(connection: FTPConnection, doubt: _Doubt) -> None:
         # Both are checked before the first is sent: a server that waits for RNTO takes nothing else.
         rename_from = connection.path_command("RNFR", source)
         rename_to = connection.path_command("RNTO", target)
         await connection.expect(rename_from)
-        with _Changing(context, str(rename_to)):
+        with doubt:
             reply = await connection.reply_to(rename_to)
         if reply.kind > 3 and replace and await _in_the_way(connection, target, str(rename_to), reply):
             await connection.delete(target)
             await connection.expect(rename_from)
-            with _Changing(context, str(rename_to)):
+            with doubt:
                 reply = await connection.reply_to(rename_to)
         if reply.kind > 3:
             raise connection.error(str(rename_to), reply)
@@ -76,8 +75,8 @@ async def _in_the_way(connection: FTPConnection, target: str, sent: str, reply: 
 async def remove(context: Context, path: str) -> None:
     """Remove a file."""
 
-    async def act(connection: FTPConnection) -> None:
-        with _Changing(context, f"DELE {path}"):
+    async def act(connection: FTPConnection, doubt: _Doubt) -> None:
+        with doubt:
             await connection.delete(path)
 
     async def done(connection: FTPConnection) -> bool:
@@ -89,7 +88,7 @@ async def remove(context: Context, path: str) -> None:
 async def make_directories(context: Context, path: str) -> None:
     """Make a directory and those above it, as far as they are missing. May run for one path several times at once."""
 
-    async def act(connection: FTPConnection) -> None:
+    async def act(connection: FTPConnection, _: _Doubt) -> None:
         parts = path.rstrip("/").split("/")
         refusal: PermanentReplyError | None = None
         for end in range(1, len(parts) + 1):
@@ -121,49 +120,55 @@ async def make_directories(context: Context, path: str) -> None:
 async def _change(context: Context, operation: str, path: str | None, act: Act, done: Probe) -> None:
     """Run ``act`` until it succeeds; after a lost reply let ``done`` decide."""
     schedule = Schedule(context.policy, operation, context.trace)
-    in_doubt = False
+    doubt = _Doubt(context, operation)
     while True:
         try:
             connection = await context.pool.acquire()
             try:
-                if in_doubt:
+                if doubt.open:
                     settled = await done(connection)
                     if settled is None:
                         raise OutcomeUnknown(operation, "the connection was lost before the reply came")
                     if settled:
                         return
-                await act(connection)
+                    doubt.open = False
+                await act(connection, doubt)
                 return
             except PermanentReplyError as error:
                 raise (error if path is None else await explain(connection, path, error)) from None
             finally:
                 context.pool.release(connection)
         except NetClientError as error:
-            in_doubt = in_doubt or isinstance(error, (ConnectionLost, PhaseTimeout))
-            await _pause(schedule, operation, error, in_doubt)
+            await _pause(schedule, operation, error, doubt)
 
 
-async def _pause(schedule: Schedule, operation: str, error: NetClientError, in_doubt: bool) -> None:
+async def _pause(schedule: Schedule, operation: str, error: NetClientError, doubt: _Doubt) -> None:
     try:
         await schedule.pause(error)
-    except (ConnectionLost, PhaseTimeout) as last:
-        if in_doubt:
+    except NetClientError as last:
+        if doubt.open and not isinstance(last, OutcomeUnknown):
             raise OutcomeUnknown(operation, str(last)) from last
         raise
 
 
-class _Changing:
-    """Tells ``events.outcome_unknown`` when the wait for a change's reply is cancelled."""
+class _Doubt:
+    """Around the sending of a change and the wait for its reply: ``open`` from the one until the other.
+
+    A cancellation in between is told to ``events.outcome_unknown``.
+    """
 
     def __init__(self, context: Context, operation: str) -> None:
+        self.open = False
         self._context = context
         self._operation = operation
 
     def __enter__(self) -> None:
-        pass
+        self.open = True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is not None and not isinstance(error, Exception):
+        if error is None or isinstance(error, (ReplyError, UnsupportedError)):
+            self.open = False
+        elif not isinstance(error, Exception):
             self._context.trace.outcome_unknown(self._operation)
 
 

@@ -125,6 +125,7 @@ class FTPClient:
             dialer=Dialer(context=ssl_context, proxy=proxy),
             trace=trace,
             learned=Learned(),
+            plain_asked_for=(tls or endpoint.tls) == TLSMode.NONE,
         )
         self._pool: Pool[FTPConnection] = Pool(self._connect, limits or PoolLimits(), timeouts.pool, trace)
         limit = None if limit_rate is None else RateLimit(limit_rate)

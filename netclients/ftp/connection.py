@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from netclients.config import TLSMode
 from netclients.errors import ConfigurationError, UnsupportedError
 from netclients.ftp.commands import Command, command, raw_command
 from netclients.ftp.data import Transfer, open_transfer
@@ -113,7 +114,12 @@ class FTPConnection(Dialogue):
     # Session (RFC 959, 2389, 2640, 7151)
 
     async def login(self, user: str, password: str = "", account: str | None = None) -> None:
-        """USER, PASS, ACCT: log in again as somebody else (most servers refuse)."""
+        """USER, PASS, ACCT: log in again as somebody else (most servers refuse).
+
+        Raises:
+            ConfigurationError: the connection is plain, and nobody has asked for that.
+        """
+        self._require_privacy()
         self.mark()
         reply = await self.expect(command("USER", self.encode(user)))
         if reply.code == 331:
@@ -123,7 +129,13 @@ class FTPConnection(Dialogue):
 
     async def acct(self, account: str) -> None:
         """ACCT."""
+        self._require_privacy()
         await self.expect(command("ACCT", self.encode(account)))
+
+    def _require_privacy(self) -> None:
+        settings = self.settings
+        if settings.tls is TLSMode.NONE and not settings.plain_asked_for:
+            raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
 
     async def feat(self) -> Features:
         """FEAT: what the server can do (RFC 2389 section 3)."""

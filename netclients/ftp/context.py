@@ -22,6 +22,8 @@ __all__ = ["Context"]
 _BUFFERS = 16 * 1024 * 1024  # bytes, for all downloads to files that run at the same time
 _SMALLEST = 16 * 1024
 _LARGEST = 1024 * 1024
+_LARGE = 1024 * 1024  # bytes from which a broken download is worth continuing
+_A_ROW = 8
 
 
 @dataclass(slots=True)
@@ -35,11 +37,21 @@ class Context:
     limit: RateLimit | None
     writing: int = 0
     disk: DiskQueue = field(default_factory=DiskQueue)
+    _small_ones: int = 0
 
     @property
     def trace(self) -> Trace:
         """Where to tell what happens."""
         return self.settings.trace
+
+    def finished(self, size: int) -> None:
+        """Note the size of a file that was downloaded, in bytes."""
+        self._small_ones = self._small_ones + 1 if size < _LARGE else 0
+
+    @property
+    def large_files(self) -> bool:
+        """Whether the next file may well be a large one: after a row of small ones that is unlikely."""
+        return self._small_ones < _A_ROW
 
     @property
     def buffer_size(self) -> int:

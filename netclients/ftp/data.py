@@ -21,7 +21,7 @@ from netclients.ftp.commands import Command, command
 from netclients.ftp.replies import parse_passive
 from netclients.ftp.types import ServerKind
 from netclients.transport.dial import Listener
-from netclients.transport.stream import Buffer, SocketStream
+from netclients.transport.stream import Buffer, SocketStream, wait_any
 from netclients.transport.tls import TLSStream
 from netclients.wire import arguments
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Transfer", "open_transfer"]
 
+_HEAD_START = 0.02  # seconds for the first data, before the control connection is watched too
 _FAREWELL = 5.0  # seconds for what may never come: the peer's close alert, its word on a broken connection
 
 
@@ -58,7 +59,8 @@ async def open_transfer(
         ticket = connection.submit(verb)
         transfer = Transfer(connection, ticket, riding)
         connection.transfer_began(transfer)
-        if prepare_next and connection.protocol.pipelining_behind_transfers and not connection.settings.active:
+        ahead = prepare_next and connection.settings.learned.extended_passive and not connection.settings.active
+        if ahead and connection.protocol.pipelining_behind_transfers:
             transfer.prepared = connection.submit(command("EPSV"))
         await connection.flush()
         await channel.attach(transfer)
@@ -177,6 +179,7 @@ class Transfer:
     sent: int = 0
     closed_cleanly: bool | None = None
     epilogue: Callable[[], Awaitable[None]] | None = None
+    _gave_head_start: bool = False
 
     async def start(self) -> None:
         """Wait for the server's word that the transfer begins; shake hands for TLS.
@@ -259,28 +262,43 @@ class Transfer:
         So a refusal in the middle of a transfer is raised here, after what had come before it was taken.
         """
         self.check()
-        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", read=self.stream)
+        if not self._gave_head_start and self.stream is not None:
+            # The server's word and its first data come together: waiting for the data alone is one wait for both.
+            self._gave_head_start = True
+            with contextlib.suppress(PhaseTimeout):
+                await wait_any((self.stream,), (), _HEAD_START, "stall")
+                return
+        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", read=self.open_stream)
 
     async def wait_to_send(self) -> None:
         """Wait until more can be sent, or for what the server says meanwhile."""
-        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", write=self.stream)
+        await self.connection.watch(self.connection.settings.timeouts.stall, "stall", write=self.open_stream)
         self.check()
+
+    @property
+    def open_stream(self) -> SocketStream | TLSStream:
+        """The data connection.
+
+        Raises:
+            ConnectionLost: it was closed from this side, with the client or its connection.
+        """
+        if self.stream is None:
+            raise ConnectionLost("the data connection was closed from this side")
+        return self.stream
 
     async def receive_into(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer`` with what comes next; return the number of bytes, 0 at the end."""
-        assert self.stream is not None
-        while (count := self.stream.try_recv_into(buffer)) is None:
+        while (count := self.open_stream.try_recv_into(buffer)) is None:
             await self.wait_to_receive()
         self.received += count
         return count
 
     async def send(self, data: Buffer) -> None:
         """Send all of ``data``."""
-        assert self.stream is not None
         with memoryview(data) as view:
             done = 0
             while done < len(view):
-                count = self.stream.try_send(view[done:])
+                count = self.open_stream.try_send(view[done:])
                 done += count
                 if not count:
                     await self.wait_to_send()
@@ -293,8 +311,7 @@ class Transfer:
             ReplyError: the server says that the transfer failed.
             ConnectionLost: the control connection ended without a word.
         """
-        stream = self.stream
-        assert stream is not None
+        stream = self.open_stream
         connection = self.connection
         complete = connection.settings.timeouts.complete
         try:

@@ -54,8 +54,7 @@ class LineProducer(Producer[T], Generic[T]):
 
     async def _read(self, transfer: Transfer, lines: LineBuffer) -> bool:
         """Take in what comes next; return False when all has come and the server has said so."""
-        stream = transfer.stream
-        assert stream is not None
+        stream = transfer.open_stream
         scratch = transfer.connection.settings.dialer.scratch
         with memoryview(scratch) as whole, whole[:_STEP] as room:
             count = stream.try_recv_into(room)

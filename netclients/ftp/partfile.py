@@ -64,6 +64,11 @@ class PartFile:
         try:
             self._fd = self._open_part(os.O_RDWR)
             self._lock(self._fd)
+            while not self._still_there(self._fd):
+                # It got its name between being opened and being locked: that file is another's, and complete.
+                os.close(self._fd)
+                self._fd = self._open_part(os.O_RDWR)
+                self._lock(self._fd)
             self._remembered = self._recall() if self._resume else None
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
             if self._remembered is None and self.size:
@@ -91,6 +96,12 @@ class PartFile:
             raise LocalFileError(
                 f"{printable(self._part)} is being written by another download", filename=self._part
             ) from None
+
+    def _still_there(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self._part))
+        except FileNotFoundError:
+            return False
 
     def _recall(self) -> Fingerprint | None:
         try:
@@ -138,11 +149,14 @@ class PartFile:
         if self._fd is None:
             self._create()
         self.write(data)
-        self.close()
+        if os.name == "nt":
+            self.close()  # open files can't be renamed there
         try:
+            # Under the lock: nobody else may have opened it as his own part in between.
             os.replace(self._part, self.path)
         except OSError as error:
             raise self._failed("rename", error, self.path) from error
+        self.close()
         if self._resume or self._remembered is not None:
             with contextlib.suppress(OSError):  # the file is complete, whatever becomes of its memo
                 os.unlink(self._memo)
@@ -159,6 +173,7 @@ class PartFile:
         """Open a part that nobody had: what :meth:`open` has to check and lock, a new file does not have."""
         try:
             self._fd = self._open_part(os.O_WRONLY | os.O_EXCL)
+            self._lock(self._fd)
         except FileExistsError:
             self.open()
         except OSError as error:

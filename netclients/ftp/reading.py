@@ -95,8 +95,7 @@ class RemoteReader:
     def stream(self) -> ByteStream:
         """Where the bytes come from, between :meth:`start` and :meth:`finish`."""
         assert self._transfer is not None
-        assert self._transfer.stream is not None
-        return self._transfer.stream
+        return self._transfer.open_stream
 
     async def idle(self) -> None:
         """Wait until more can be received; raise what ends the transfer."""
@@ -147,7 +146,11 @@ class RemoteReader:
         self.offset = self.meter.total = self._attempt_began = 0
 
     def _facts(self, connection: FTPConnection) -> tuple[Command, ...]:
-        return (connection.path_command("SIZE", self.path), connection.path_command("MDTM", self.path))
+        size = connection.path_command("SIZE", self.path)
+        if self._prepare_next and self.attempts == 1 and not self.position and not self._context.large_files:
+            # What is small comes again as a whole: only what may be continued needs its time.
+            return (size,)
+        return (size, connection.path_command("MDTM", self.path))
 
     async def _compare(self, connection: FTPConnection, facts: tuple[Command, ...]) -> None:
         """Compare the fingerprints; on a difference begin from the first byte."""
@@ -195,6 +198,7 @@ class RemoteReader:
                 expected=self.size,
                 received=self.position,
             )
+        self._context.finished(self.position)
         self.release()
         return self._verify and (self.size is not None or transfer.closed_cleanly is True)
 
@@ -245,7 +249,8 @@ class RemoteReader:
 
 
 def _fingerprint(tickets: list[Ticket[Command]]) -> Fingerprint:
-    size, modified = (ticket.reply for ticket in tickets)
+    size = tickets[0].reply
+    modified = tickets[1].reply if len(tickets) > 1 else None
     return Fingerprint(
         parse_size(size.text) if size is not None and size.kind == 2 else None,
         parse_mdtm(modified.text).value.isoformat() if modified is not None and modified.kind == 2 else None,

@@ -33,7 +33,11 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to reach the server and how to talk to it. ``active``: the server opens the data connections."""
+    """How to reach the server and how to talk to it.
+
+    ``active``: the server opens the data connections. ``plain_asked_for``: the caller said in so many words that
+    credentials may cross a plain connection.
+    """
 
     endpoint: Endpoint
     login: Login
@@ -45,6 +49,7 @@ class Settings:
     dialer: Dialer
     trace: Trace
     learned: Learned
+    plain_asked_for: bool = False
 
     def reads_ahead(self, kind: ServerKind) -> bool:
         """Whether a server of this kind is known to execute commands in order that arrive together."""

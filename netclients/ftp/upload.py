@@ -71,6 +71,7 @@ class FileUpload:
         self._first_offset: int | None = None
         self._offset = 0
         self._attempt_began = 0
+        self._stored = False
 
     async def run(self) -> Upload:
         """Upload.
@@ -128,10 +129,10 @@ class FileUpload:
         if offset == 0 or offset != self._source.size:
             self._transfer = transfer = await open_transfer(connection, verb)
             await transfer.start()
+            self._stored = True
             await self._source.rewind(offset)
-            assert transfer.stream is not None
             try:
-                await send_from(transfer.stream, self._source, transfer.wait_to_send, self._meter)
+                await send_from(transfer.open_stream, self._source, transfer.wait_to_send, self._meter)
             except ConnectionLost:
                 await transfer.hear_refusal()
                 raise
@@ -189,7 +190,10 @@ class FileUpload:
         await self._schedule.pause(error, repeatable=self._source.repeatable or not self._source.pulled)
         self.attempts += 1
         # What this upload has put there itself may be continued; after a wrong size, nothing there is trusted.
-        self._resume = self._atomic and not isinstance(error, TruncatedTransfer) and self._source.repeatable
+        if isinstance(error, TruncatedTransfer):
+            self._resume = False
+        elif self._stored:
+            self._resume = self._atomic and self._source.repeatable
 
     def _release(self) -> None:
         if self._transfer is not None:
