@@ -126,9 +126,14 @@ class Endpoint:
             raise ConfigurationError(f"unknown scheme {scheme!r} in the URL; known: {known}")
         if port == 0:
             raise ConfigurationError("port 0 is not between 1 and 65535")
+        if parts.fragment:
+            raise ConfigurationError("the URL has a fragment; write # in names and passwords as %23")
         login = None
         if parts.username:
-            login = Login(unquote(parts.username), unquote(parts.password or ""))
+            login = Login(
+                unquote(parts.username, errors="surrogateescape"),
+                unquote(parts.password or "", errors="surrogateescape"),
+            )
         elif parts.password:
             raise ConfigurationError("the URL has a password but no user")
         path = parts.path.removeprefix("/")

@@ -105,7 +105,10 @@ class Trace:
     def _call(self, name: str, *args: object) -> None:
         if self._events is None:
             return
+        hook = getattr(self._events, name, None)
+        if hook is None:
+            return
         try:
-            getattr(self._events, name)(*args)
+            hook(*args)
         except Exception:  # noqa: BLE001 - an observer must never break what it observes
             _hook_log.exception("events.%s raised", name)

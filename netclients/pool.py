@@ -38,7 +38,6 @@ _REFUSAL_HOLDS = 60.0  # seconds for which credentials that never worked are not
 class Pooled(ABC):
     """What the pool needs of a connection."""
 
-    opened_at: float = 0.0
     used_at: float = 0.0
     uses: int = 0
     expires_at: float = 0.0
@@ -197,9 +196,8 @@ class Pool(Generic[K]):
             waiter.event.set()
 
     def drop(self) -> None:
-        """Nobody refers to the client any more: close what is idle, without a word, and what is in use later."""
-        self._closed = True
-        for connection in self._idle:
+        """Close the sockets without a word: nobody refers to the client any more."""
+        for connection in (*self._idle, *self._in_use):
             connection.abort("client dropped")
         self._idle.clear()
 
@@ -313,7 +311,7 @@ class Pool(Generic[K]):
 
     def _admit(self, connection: K) -> None:
         now = time.monotonic()
-        connection.opened_at = connection.used_at = now
+        connection.used_at = now
         connection.expires_at = now + self._limits.max_age * (1 - 0.1 * random.random())
         self._in_use.add(connection)
         self._opened += 1

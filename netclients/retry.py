@@ -1,7 +1,7 @@
 """Repetition: which errors are worth another attempt, how many, and after how long.
 
 Whether an operation may be repeated at all is known to its client; this file only keeps the count and the
-time. The first attempt costs nothing here: the schedule is made when something has failed.
+time. What decides on pauses is loaded when something has failed.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class RetryPolicy:
     maximum: float = 30
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError(f"RetryPolicy.attempts={self.attempts!r} must be at least 1")
-        if min(self.total, self.initial, self.maximum) < 0:
-            raise ConfigurationError("RetryPolicy: times must not be negative")
+        for name, least in (("attempts", 1), ("total", 0), ("initial", 0), ("maximum", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not value >= least:
+                raise ConfigurationError(f"RetryPolicy.{name}={value!r} must be a number, at least {least}")
 
 
 def is_temporary(error: BaseException) -> bool:

@@ -55,11 +55,7 @@ class BatchProducer(Producer[Item], Generic[T]):
     async def next(self) -> Item:
         """See :meth:`~netclients.streams.Producer.next`."""
         self._workers.start()
-        try:
-            return await self._outlet.get()
-        except StopAsyncIteration:
-            await self._workers.aclose()
-            raise
+        return await self._outlet.get()
 
     async def aclose(self) -> None:
         """See :meth:`~netclients.streams.Producer.aclose`."""

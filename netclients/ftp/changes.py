@@ -45,21 +45,23 @@ async def rename(context: Context, source: str, target: str, *, replace: bool = 
         # Both are checked before the first is sent: a server that waits for RNTO takes nothing else.
         rename_from = connection.path_command("RNFR", source)
         rename_to = connection.path_command("RNTO", target)
-        await connection.expect(rename_from)
-        with doubt:
-            reply = await connection.reply_to(rename_to)
-        if reply.kind > 3 and replace and await _in_the_way(connection, target, str(rename_to), reply):
-            await connection.delete(target)
+        with connection.half_said():
             await connection.expect(rename_from)
             with doubt:
                 reply = await connection.reply_to(rename_to)
+        if reply.kind > 3 and replace and await _in_the_way(connection, target, str(rename_to), reply):
+            await connection.delete(target)
+            with connection.half_said():
+                await connection.expect(rename_from)
+                with doubt:
+                    reply = await connection.reply_to(rename_to)
         if reply.kind > 3:
             raise connection.error(str(rename_to), reply)
 
     async def done(connection: FTPConnection) -> bool | None:
-        there = await _entry(connection, source) is not None
-        arrived = await _entry(connection, target) is not None
-        return arrived if there != arrived else None
+        if await _entry(connection, source) is not None:
+            return False
+        return True if await _entry(connection, target) is not None else None
 
     await _change(context, f"RNTO {target}", source, act, done)
 

@@ -32,7 +32,7 @@ from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
 from netclients.ftp.login import connect
 from netclients.ftp.lookup import find
-from netclients.ftp.paths import local_destination, remote_path
+from netclients.ftp.paths import local_destination, local_path, remote_path
 from netclients.ftp.remote_file import RemoteFile
 from netclients.ftp.results import Download, Item, Upload
 from netclients.ftp.scanning import scan
@@ -102,6 +102,8 @@ class FTPClient:
         active: bool = False,
         encoding: str = "utf-8",
     ) -> None:
+        if not isinstance(url, (str, Endpoint)):
+            raise ConfigurationError(f"url must be text or an Endpoint, not {type(url).__name__}")
         endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
         if endpoint.protocol != "ftp":
             raise ConfigurationError(f"FTPClient does not speak {endpoint.scheme}")
@@ -110,10 +112,7 @@ class FTPClient:
         trace = Trace("ftp", events)
         if active and proxy is not None:
             raise ConfigurationError("active mode does not work through a proxy")
-        try:
-            "".encode(encoding)
-        except LookupError:
-            raise ConfigurationError(f"unknown encoding {encoding!r}") from None
+        _check_encoding(encoding)
         self._settings = Settings(
             endpoint=endpoint,
             login=login or _ANONYMOUS,
@@ -162,7 +161,7 @@ class FTPClient:
 
         It stands in the login directory. What changes its session (CWD, raw commands) ends its use afterwards.
         """
-        return Lease(self._pool)
+        return Lease(self, self._pool)
 
     # Downloads
 
@@ -203,12 +202,12 @@ class FTPClient:
             return await download_to_sink(
                 self._context, path, sink, verify=verify, progress=progress, limit_rate=limit_rate
             )
-        if destination is None or not os.fspath(destination):
+        if destination is None:
             raise ConfigurationError("download() needs a destination or a sink")
         job = FileDownload(
             self._context,
             path,
-            os.fspath(destination),
+            local_path(destination),
             resume=resume,
             verify=verify,
             progress=progress,
@@ -232,18 +231,19 @@ class FTPClient:
         A source keeps its path below ``destination``. Two sources for one place: the second fails.
         """
         check_options(verify)
-        directory = os.fspath(destination)
+        directory = local_path(destination)
         places = Destinations()
 
         async def job(source: str, slots: anyio.Semaphore) -> Item:
             target: str | None = None
             download: FileDownload | None = None
             try:
+                path = self._file(source)
                 target = local_destination(directory, source)
                 places.take(target)
                 download = FileDownload(
                     self._context,
-                    self._file(source),
+                    path,
                     target,
                     resume=resume,
                     verify=verify,
@@ -263,7 +263,7 @@ class FTPClient:
         """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
         if mode != "rb":
             raise ConfigurationError(f"mode={mode!r}: remote files are opened as 'rb'")
-        return RemoteFile(self._context, self._file(path), offset)
+        return RemoteFile(self._context, self._file(path), offset, owner=self)
 
     async def read_bytes(self, path: str) -> bytes:
         """Return a file's content.
@@ -348,11 +348,12 @@ class FTPClient:
         made: set[str] = set()
 
         async def job(source: str | os.PathLike[str], slots: anyio.Semaphore) -> Item:
-            shown = os.fspath(source)
+            shown = str(source)
             target: str | None = None
             upload: FileUpload | None = None
             try:
-                target = self._place_on_server(Path(source), destination)
+                shown = local_path(source)
+                target = self._place_on_server(Path(shown), destination)
                 places.take(target)
                 upload = FileUpload(
                     self._context,
@@ -396,7 +397,7 @@ class FTPClient:
             ProtocolError: a line that can't be understood.
         """
         shown = "" if path == "." else path
-        return scan(self._context, self._path(path), shown)
+        return scan(self._context, self._path(path), shown, owner=self)
 
     async def stat(self, path: str) -> Entry:
         """Return what the server tells about one name: MLST, or SIZE and MDTM, or the parent's listing.
@@ -470,6 +471,16 @@ class FTPClient:
         return resolved
 
 
+def _check_encoding(encoding: str) -> None:
+    """Take only encodings in which ASCII is itself and any bytes can be read, if need be as surrogates."""
+    try:
+        sound = b"/\r\n".decode(encoding) == "/\r\n" and bytes(range(256)).decode(encoding, "surrogateescape")
+    except (LookupError, TypeError, UnicodeError):
+        sound = ""
+    if not sound:
+        raise ConfigurationError(f"encoding={encoding!r} can't be used for file names")
+
+
 def _login(auth: object) -> Login:
     if isinstance(auth, Login):
         return auth
@@ -481,7 +492,9 @@ def _login(auth: object) -> Login:
 class Lease:
     """One connection, lent: ``async with ftp.connection() as connection``."""
 
-    def __init__(self, pool: Pool[FTPConnection]) -> None:
+    def __init__(self, client: FTPClient, pool: Pool[FTPConnection]) -> None:
+        # A client that is dropped closes its connections: it must live as long as one is lent.
+        self._client = client
         self._pool = pool
         self._connection: FTPConnection | None = None
 

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from netclients.config import TLSMode
-from netclients.errors import ConfigurationError, UnsupportedError
+from netclients.errors import AuthenticationError, ConfigurationError, UnsupportedError
 from netclients.ftp.commands import Command, command, raw_command
 from netclients.ftp.data import Transfer, open_transfer
 from netclients.ftp.dialogue import Dialogue
 from netclients.ftp.lines import LineProducer
 from netclients.ftp.listing import parse_list_line, parse_mlsd_line, parse_nlst_line
+from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import (
     parse_features,
     parse_mdtm,
@@ -103,6 +104,8 @@ class FTPConnection(Dialogue):
         sent = raw_command(verb, *words, encoding=self.settings.encoding)
         if sent.verb == "CCC":
             raise UnsupportedError("CCC is refused: it would put the rest of the session in clear")
+        if sent.traits.secret:
+            self._require_privacy()
         if sent.traits.transfer:
             raise ConfigurationError(f"{sent.verb} moves data: use the method of that name")
         return await self.reply_to(sent)
@@ -121,16 +124,25 @@ class FTPConnection(Dialogue):
         """
         self._require_privacy()
         self.mark()
-        reply = await self.expect(command("USER", self.encode(user)))
+        reply = await self._credential(command("USER", self.encode(user)))
         if reply.code == 331:
-            reply = await self.expect(command("PASS", self.encode(password)))
-        if reply.code == 332 and account is not None:
-            await self.expect(command("ACCT", self.encode(account)))
+            reply = await self._credential(command("PASS", self.encode(password)))
+        if reply.code == 332:
+            if account is None:
+                raise AuthenticationError("PASS ***", reply.code, "the server wants an account")
+            await self._credential(command("ACCT", self.encode(account)))
 
     async def acct(self, account: str) -> None:
         """ACCT."""
         self._require_privacy()
         await self.expect(command("ACCT", self.encode(account)))
+
+    async def _credential(self, sent: Command) -> Reply:
+        reply = await self.reply_to(sent)
+        if reply.kind > 3:
+            # That the client's own credentials work says nothing about these.
+            raise reply_error(str(sent), reply, logged_in=False)
+        return reply
 
     def _require_privacy(self) -> None:
         settings = self.settings
@@ -255,8 +267,12 @@ class FTPConnection(Dialogue):
     async def rename(self, source: str, target: str) -> None:
         """RNFR and RNTO: give a file or directory another name."""
         rename_to = self.path_command("RNTO", target)
-        await self.expect(self.path_command("RNFR", source))
-        await self.expect(rename_to)
+        rename_from = self.path_command("RNFR", source)
+        with self.half_said():
+            await self.expect(rename_from)
+            reply = await self.reply_to(rename_to)
+        if reply.kind > 3:
+            raise self.error(str(rename_to), reply)
 
     # Data connections
 

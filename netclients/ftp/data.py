@@ -55,8 +55,11 @@ async def open_transfer(
         riding = [connection.submit(fact) for fact in facts]
         await channel.prepare()
         if offset:
-            await connection.expect(command("REST", arguments.number(offset)))
-        ticket = connection.submit(verb)
+            with connection.half_said():
+                await connection.expect(command("REST", arguments.number(offset)))
+                ticket = connection.submit(verb)
+        else:
+            ticket = connection.submit(verb)
         transfer = Transfer(connection, ticket, riding)
         connection.transfer_began(transfer)
         ahead = prepare_next and connection.settings.learned.extended_passive and not connection.settings.active

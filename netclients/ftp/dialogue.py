@@ -9,11 +9,13 @@ A ticket may be settled long after others were submitted; whoever waits reads fo
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import time
 from typing import TYPE_CHECKING
 
 from netclients.engine import Engine
-from netclients.errors import ConnectionLost, NetClientError
+from netclients.errors import ConnectionLost, NetClientError, PhaseTimeout, ReplyError, UnsupportedError
 from netclients.ftp.protocol import Completed, FTPProtocol, Preliminary, Sent, State
 from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import parse_passive
@@ -21,6 +23,8 @@ from netclients.pool import Pooled
 from netclients.transport.tls import TLSStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netclients.ftp.commands import Command
     from netclients.ftp.data import Transfer
     from netclients.ftp.protocol import Event
@@ -87,6 +91,17 @@ class Dialogue(Pooled):
         """The session is about to be other than after login."""
         self.marked = True
 
+    @contextlib.contextmanager
+    def half_said(self) -> Iterator[None]:
+        """Around commands of which the first (REST, RNFR) changes the meaning of the next: all of them, or no reuse."""
+        was_marked, self.marked = self.marked, True
+        try:
+            yield
+        except (ReplyError, UnsupportedError):
+            self.marked = was_marked  # refused: nothing is pending
+            raise
+        self.marked = was_marked
+
     async def flush(self) -> None:
         """Send what may be sent."""
         await self._engine.flush(self.settings.timeouts.reply)
@@ -99,10 +114,18 @@ class Dialogue(Pooled):
     async def settle(self, ticket: Ticket[Command], timeout: float | None, phase: str) -> None:
         """Send what is due and read until ``ticket`` has its final reply."""
         await self.flush()
+        # The limit is for the whole reply: one that comes a byte at a time must end too.
+        deadline = None if timeout is None else time.monotonic() + timeout
         while ticket.reply is None:
             if self.protocol.state is State.CLOSING:
                 raise ConnectionLost("the server closed the session (421)")
-            await self.receive(timeout, phase)
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise PhaseTimeout(phase, timeout, str(ticket.command))
+            try:
+                await self.receive(left, phase)
+            except PhaseTimeout:
+                raise PhaseTimeout(phase, timeout, str(ticket.command)) from None
             await self.flush()
 
     async def settle_all(self) -> None:
@@ -233,7 +256,10 @@ class Dialogue(Pooled):
         """Say QUIT if that can be said without waiting, and close."""
         if not self._closed and self.protocol.idle:
             try:
-                self.stream.try_send(b"QUIT\r\n")
+                stream = self.stream
+                stream.try_send(b"QUIT\r\n")
+                if isinstance(stream, TLSStream):
+                    stream.try_close()
             except NetClientError:
                 reason += " (the server was gone)"
         self.abort(reason)

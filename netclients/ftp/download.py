@@ -151,7 +151,7 @@ class FileDownload:
         while True:
             try:
                 if not await reader.start(announced=not self._in_batch):
-                    return True
+                    return reader.verify
                 await receive_to_file(reader.stream, self._buffer, reader.idle, reader.meter)
                 return await reader.finish()
             except NetClientError as error:
@@ -213,7 +213,7 @@ async def download_to_sink(
     try:
         while True:
             try:
-                verified = True
+                verified = reader.verify
                 if await reader.start():
                     await receive_to_sink(reader.stream, sink, reader.idle, reader.meter, dialer)
                     verified = await reader.finish()

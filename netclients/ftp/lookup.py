@@ -75,6 +75,8 @@ async def _find_by_facts(connection: FTPConnection, path: str) -> Entry:
             precision=time.precision if time else None,
             raw_name=connection.encode(name),
         )
+    if size.kind == 4:
+        raise connection.error(f"SIZE {path}", size)
     if await can_enter(connection, path):
         return Entry(name, path, EntryKind.DIR, raw_name=connection.encode(name))
     return await _find_after_refusal(connection, path, "SIZE", size)

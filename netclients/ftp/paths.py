@@ -8,7 +8,7 @@ import sys
 
 from netclients.errors import ConfigurationError, printable
 
-__all__ = ["local_destination", "remote_path"]
+__all__ = ["local_destination", "local_path", "remote_path"]
 
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
@@ -25,6 +25,21 @@ def remote_path(base: str, path: str) -> str:
     if not base or path.startswith("/"):
         return path
     return f"{base.rstrip('/')}/{path}"
+
+
+def local_path(path: object) -> str:
+    """Return a local path as text.
+
+    Raises:
+        ConfigurationError: it is empty, has NUL, or is no path.
+    """
+    try:
+        text = os.fsdecode(path)  # type: ignore[arg-type]
+    except TypeError:
+        raise ConfigurationError(f"a local path is text or a Path, not {type(path).__name__}") from None
+    if not text or "\0" in text:
+        raise ConfigurationError(f"{printable(text)!r} is not a local path")
+    return text
 
 
 def local_destination(directory: str, path: str, *, windows: bool = sys.platform == "win32") -> str:

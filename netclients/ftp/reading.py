@@ -69,12 +69,13 @@ class RemoteReader:
         self.attempts: int = 1
         self._context = context
         self._restart = restart
-        self._verify = verify
+        self.verify: bool = verify
         self._prepare_next = prepare_next
         self._connection: FTPConnection | None = None
         self._transfer: Transfer | None = None
         self._schedule = Schedule(context.policy, f"RETR {path}", context.trace)
         self._attempt_began = 0
+        self._refusal: ReplyError | None = None
 
     def resume_from(self, offset: int, known: Fingerprint) -> None:
         """Begin at ``offset``, if the file is still the one that ``known`` describes."""
@@ -135,9 +136,12 @@ class RemoteReader:
             return False
         if self.position > self.size and self.meter.total:
             raise ProtocolError(f"{self.path}: {self.position} bytes came, the server's size is {self.size}")
-        if self.position > self.size and self._restart is not None:
+        if self._restart is not None and (self.position > self.size or self._refusal is not None):
             await self._begin_anew(self._restart)
             return False
+        if self._refusal is not None:
+            # All bytes came, and the server says that the transfer failed: nobody knows what they are worth.
+            raise self._refusal
         self.release()
         return True
 
@@ -192,7 +196,7 @@ class RemoteReader:
         transfer.received = self.meter.total - self._attempt_began
         await transfer.finish(sending=False)
         self.read_facts()
-        if self._verify and self.size is not None and self.position != self.size:
+        if self.verify and self.size is not None and self.position != self.size:
             raise TruncatedTransfer(
                 f"{self.path}: {self.position} bytes came, the server's size is {self.size}",
                 expected=self.size,
@@ -200,7 +204,7 @@ class RemoteReader:
             )
         self._context.finished(self.position)
         self.release()
-        return self._verify and (self.size is not None or transfer.closed_cleanly is True)
+        return self.verify and (self.size is not None or transfer.closed_cleanly is True)
 
     async def recover(self, error: NetClientError) -> None:
         """After a failure: get ready for another :meth:`start`, or raise."""
@@ -209,6 +213,7 @@ class RemoteReader:
             error = await self._last_word(self._transfer, error)
         if isinstance(error, PermanentReplyError) and self._connection is not None:
             raise await self._explain(self._connection, error) from None
+        self._refusal = error if isinstance(error, ReplyError) else None
         self.release()
         if self.meter.total - self._attempt_began >= _PROGRESS:
             self._schedule.progressed()

@@ -22,7 +22,9 @@ class RemoteFile:
     A lost connection is made up for: reading goes on at the same byte if the file has not changed.
     """
 
-    def __init__(self, context: Context, path: str, offset: int) -> None:
+    def __init__(self, context: Context, path: str, offset: int, *, owner: object) -> None:
+        # A client that is dropped closes its connections: it must live as long as its files.
+        self._owner = owner
         if offset < 0:
             raise ConfigurationError(f"offset={offset} must not be negative")
         self._reader = RemoteReader(context, path, context.meter(None, None))
@@ -77,6 +79,8 @@ class RemoteFile:
 
     async def _recover(self, error: NetClientError) -> None:
         self._open = False
+        if self._closed:
+            raise ConfigurationError("the file was closed while it was read") from error
         await self._reader.recover(error)
 
     async def read(self, size: int = -1) -> bytes:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["scan"]
 
 
-def scan(context: Context, path: str, shown: str) -> Stream[Entry]:
-    """Return the entries of ``path``; ``shown`` is the directory as their own paths begin."""
-    return Stream(_Scan(context, path, shown))
+def scan(context: Context, path: str, shown: str, *, owner: object) -> Stream[Entry]:
+    """Return the entries of ``path``; ``shown`` is the directory as their own paths begin.
+
+    ``owner``, the client, lives as long as the stream: one that is dropped closes its connections.
+    """
+    return Stream(_Scan(context, path, shown, owner))
 
 
 class _Scan(Producer["Entry"]):
-    def __init__(self, context: Context, path: str, shown: str) -> None:
+    def __init__(self, context: Context, path: str, shown: str, owner: object) -> None:
+        self._owner = owner
         self._context = context
         self._path = path
         self._listing = Listing(path, shown)

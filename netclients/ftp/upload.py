@@ -138,7 +138,12 @@ class FileUpload:
                 raise
             finally:
                 transfer.sent = self._meter.total - self._attempt_began
-            await transfer.finish(sending=True)
+            try:
+                await transfer.finish(sending=True)
+            except BaseException as error:
+                if not self._atomic and not isinstance(error, Exception):
+                    self._context.trace.outcome_unknown(str(verb))
+                raise
         else:
             await self._source.rewind(offset)
         verified = await self._check_size(connection)

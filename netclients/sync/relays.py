@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netclients.errors import ConfigurationError
 from netclients.sync.calls import Desk
+from netclients.transport.bulk import is_kept
 
 if TYPE_CHECKING:
     from netclients.ftp.results import Progress
@@ -203,7 +204,7 @@ class SinkRelay(Relay):
         try:
             result = self._sink(view)
         finally:
-            kept = _is_kept(view, buffer)
+            kept = is_kept(view, buffer)
         if inspect.isawaitable(result):
             if inspect.iscoroutine(result):
                 result.close()
@@ -211,15 +212,3 @@ class SinkRelay(Relay):
         if not kept:
             self._spare = buffer
         self._was_taken()
-
-
-def _is_kept(view: memoryview, buffer: bytearray) -> bool:
-    """Release ``view``; return whether a part of it lives on: that memory must then never change."""
-    try:
-        view.release()
-        # A bytearray refuses to change its size while anybody looks at it.
-        buffer.append(0)
-        buffer.pop()
-    except BufferError:
-        return True
-    return False

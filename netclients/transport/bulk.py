@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from netclients.errors import ConfigurationError, NetClientError
 from netclients.transport.callers import CallerError, callers_errors
@@ -29,6 +30,7 @@ __all__ = [
     "Meter",
     "RateLimit",
     "Sink",
+    "is_kept",
     "receive_to_file",
     "receive_to_sink",
     "send_from",
@@ -47,8 +49,8 @@ class RateLimit:
     """At most ``rate`` bytes a second, over all transfers that share it."""
 
     def __init__(self, rate: float) -> None:
-        if not rate > 0:
-            raise ConfigurationError(f"limit_rate={rate!r} must be positive")
+        if not 0 < rate < float("inf"):
+            raise ConfigurationError(f"limit_rate={rate!r} must be a positive number")
         self._rate = rate
         self._due = 0.0
 
@@ -136,7 +138,7 @@ async def receive_to_sink(stream: ByteStream, sink: Sink, idle: Idle, meter: Met
         except NetClientError as error:
             raise CallerError(error) from error
         finally:
-            kept = _is_kept(view, buffer)
+            kept = is_kept(view, buffer)
             if kept and not private:
                 dialer.replace_scratch()
         if kept:
@@ -146,7 +148,7 @@ async def receive_to_sink(stream: ByteStream, sink: Sink, idle: Idle, meter: Met
             buffer = dialer.scratch
 
 
-def _is_kept(view: memoryview, buffer: bytearray) -> bool:
+def is_kept(view: memoryview, buffer: bytearray) -> bool:
     """Release ``view``; return whether something still refers to the memory, which must then never change."""
     try:
         view.release()
@@ -200,6 +202,7 @@ class FileBuffer:
         Raises:
             LocalFileError: what was being written could not be.
         """
+        await anyio.lowlevel.checkpoint_if_cancelled()
         await self.settle()
         full, count = self._buffer, self._filled
         self._trip = Trip(lambda: self._write(full, count))

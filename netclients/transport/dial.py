@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialer", "Listener"]
 
-_AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 _STAGGER = 0.25  # seconds between attempts, RFC 8305 section 5
 _SCRATCH = 256 * 1024
 _UNDER_WAY = (errno.EALREADY, errno.EINPROGRESS, errno.EWOULDBLOCK)
@@ -87,9 +86,14 @@ class Dialer:
             peer = host
         else:
             sock = await _limited(lambda: _connect_by_name(host, port), timeout, f"{host}:{port}")
-            peer = sock.getpeername()[0]
-        if keepalive:
-            _keep_alive(sock)
+            peer = ""
+        try:
+            peer = peer or sock.getpeername()[0]
+            if keepalive:
+                _keep_alive(sock)
+        except OSError as error:
+            sock.close()
+            raise ConnectError(f"{host}:{port} closed the connection at once: {error.strerror}") from error
         return SocketStream(sock, peer)
 
     async def start_tls(

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
 
 from netclients.transport.readiness import running_asyncio_loop
@@ -43,7 +44,9 @@ class Trip(Generic[T]):
         cancelled: asyncio.CancelledError | None = None
         while not future.done():
             try:
-                await asyncio.shield(future)
+                # The scope keeps anyio from delivering a cancellation again at every turn of the loop.
+                with anyio.CancelScope(shield=True):
+                    await asyncio.shield(future)
             except asyncio.CancelledError as error:
                 cancelled = error
             except BaseException:  # noqa: BLE001 - taken from the future below
@@ -86,6 +89,7 @@ class DiskQueue:
 
     async def run(self, call: Callable[[], object]) -> None:
         """Run ``call`` and wait for its end, also when cancelled; raise what it raises."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
         job = _Job(call)
         self._jobs.append(job)
         cancelled: BaseException | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
@@ -121,6 +122,7 @@ class ByteSource:
 
     async def read(self) -> Buffer:
         """Return the next chunk, to be sent before the next call; an empty one is the end."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
         chunk: Buffer
         if self._view is not None:
             chunk = self._view[self.pulled :]

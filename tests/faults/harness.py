@@ -24,6 +24,8 @@ POINTS: collections.Counter[str] = collections.Counter()
 ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, initial=0, maximum=0)
 PATIENT = Timeouts(connect=20, handshake=2, reply=3, stall=3, pool=20, complete=3)
+WARY = Timeouts(connect=20, handshake=0.9, reply=0.9, stall=0.9, pool=20, complete=0.9)
+"""For stalls of real servers: ProFTPD needs 0.15 seconds for a login."""
 IMPATIENT = Timeouts(connect=20, handshake=0.15, reply=0.15, stall=0.15, pool=20, complete=0.15)
 
 DATA = b"".join(b"%07d\n" % number for number in range(512))  # no two places are alike

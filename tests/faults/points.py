@@ -10,7 +10,7 @@ from typing import Literal
 from netclients import FTPClient, NetClientError, RetryPolicy, Timeouts
 from netclients.testing import Cut, FaultProxy, Flow, Plan
 from netclients.testing.fault_plans import How, Kind
-from tests.faults.harness import IMPATIENT, ONCE, PATIENT, POINTS, assert_at_rest, behind, client_of
+from tests.faults.harness import IMPATIENT, ONCE, PATIENT, POINTS, WARY, assert_at_rest, behind, client_of
 from tests.faults.operations import Operation, Stage
 from tests.servers import FTPTarget
 
@@ -71,7 +71,8 @@ async def strike(
     stage.blind = kind == "data" and faulty.tls == "none" and plan.down.cut is not None and plan.down.cut.how == "fin"
     operation.prepare(stage)
     error: NetClientError | None = None
-    async with faulty.client(retry, IMPATIENT if stalls else PATIENT) as client:
+    impatient = IMPATIENT if faulty.server.name == "embedded" else WARY
+    async with faulty.client(retry, impatient if stalls else PATIENT) as client:
         try:
             result = await operation.run(client, stage)
         except NetClientError as caught:

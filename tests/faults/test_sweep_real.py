@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netclients.testing import Cut, Flow, Inject, Plan
+from netclients.testing.fault_plans import Kind
 from tests.faults.harness import THRICE
 from tests.faults.operations import (
     OPERATIONS,
@@ -25,6 +26,12 @@ from tests.servers import RealServer
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
 TRIO_TOO = [DownloadToFile(), Upload(), Scandir()]
+
+
+@pytest.fixture(autouse=True)
+def two_event_loops(anyio_backend: tuple[str, dict[str, bool]]) -> None:
+    if anyio_backend[1].get("use_uvloop"):
+        pytest.skip("asyncio and trio show it; the embedded server is swept on uvloop too")
 
 
 def chosen(server: RealServer, anyio_backend: tuple[str, dict[str, bool]]) -> tuple[list[Operation], int]:
@@ -92,21 +99,21 @@ async def test_over_tls(real_ftp: RealServer, tmp_path: Path, anyio_backend: tup
             await sweep(faulty, operation, stage, kind="data", how="fin", step=901 * factor)
 
 
-PHASES = {
-    "greeting": Plan(down=Flow(cut=Cut(0, "stall"))),
-    "the password's reply": Plan(down=Flow(cut=Cut(rb"331[^\n]*\n", "stall"))),
-    "the data port": Plan(up=Flow(cut=Cut(rb"EPSV\r\n", "stall"))),
-    "the final reply": Plan(down=Flow(cut=Cut(rb"150[^\n]*\n", "stall"))),
-    "one byte at a time": Plan(up=Flow(chunk=1), down=Flow(chunk=1, cut=Cut(100_000))),
-    "a lie about the login": Plan(down=Flow(inject=(Inject(rb"331[^\n]*\n", b"230 welcome\r\n"),))),
+PHASES: dict[str, tuple[Kind, Plan]] = {
+    "connect": ("control", Plan(refuse=True)),
+    "greeting": ("control", Plan(down=Flow(cut=Cut(0, "stall")))),
+    "the password's reply": ("control", Plan(down=Flow(cut=Cut(rb"331[^\n]*\n", "stall")))),
+    "the data port": ("control", Plan(up=Flow(cut=Cut(rb"EPSV\r\n", "stall")))),
+    "the data connection": ("data", Plan(refuse=True)),
+    "the final reply": ("control", Plan(down=Flow(cut=Cut(rb"150[^\n]*\n", "stall")))),
+    "one byte at a time": ("control", Plan(up=Flow(chunk=1), down=Flow(chunk=1, cut=Cut(600)))),
+    "a lie about the login": ("control", Plan(down=Flow(inject=(Inject(rb"331[^\n]*\n", b"230 hi\r\n"),)))),
 }
 
 
 @pytest.mark.parametrize("phase", PHASES)
 async def test_phases(real_ftp: RealServer, tmp_path: Path, phase: str) -> None:
     stage = set_stage(real_ftp, tmp_path)
+    kind, plan = PHASES[phase]
     with proxied(real_ftp) as faulty:
-        for operation in (DownloadToFile(), Upload()):
-            await strike(faulty, operation, stage, "control", PHASES[phase])
-            await strike(faulty, operation, stage, "control", Plan(refuse=True))
-            await strike(faulty, operation, stage, "data", Plan(refuse=True))
+        await strike(faulty, DownloadToFile(), stage, kind, plan)
