@@ -103,7 +103,7 @@ async def test_no_attempt_starts_after_the_total_time(clock: Clock) -> None:
     started = clock.now
     with pytest.raises(errors.ConnectionLost):
         await retrying(RetryPolicy(attempts=99, total=60, initial=1, maximum=2), "get", TRACE, call)
-    assert call.calls == 7  # the first fails at 10, the seventh starts before 70
+    assert call.calls in (6, 7)  # the first fails at 10, the last starts before 70; pauses have jitter
     assert clock.now - started <= 10 + 60 + 10
 
 

@@ -139,7 +139,9 @@ class TLSStream(ByteStream):
             size = len(view)
             while filled < size:
                 try:
-                    count = _read_into(self._object, size - filled, view[filled:])
+                    # Released at once: an error's traceback must not keep the caller's buffer from growing.
+                    with view[filled:] as room:
+                        count = _read_into(self._object, size - filled, room)
                 except ssl.SSLWantReadError:
                     if filled:
                         break
