@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
-from netclients.errors import ConfigurationError
+from netclients.errors import ConfigurationError, NetClientError
+from netclients.ftp.changes import make_directories
+from netclients.ftp.download import FileDownload, Verify
+from netclients.ftp.paths import local_destination, local_path
 from netclients.ftp.results import Item
+from netclients.ftp.upload import FileUpload
 from netclients.streams import Producer
+from netclients.transport.bulk import RateLimit
 from netclients.transport.workers import Outlet, Workers
 
-__all__ = ["BatchProducer", "Destinations"]
+if TYPE_CHECKING:
+    from netclients.ftp.context import Context
+    from netclients.ftp.download import OnProgress
+
+__all__ = ["BatchProducer", "Destinations", "DownloadJobs", "UploadJobs"]
 
 T = TypeVar("T")
 
@@ -103,3 +114,114 @@ class Destinations:
         if key in self._taken or f"{key}.part" in self._taken or key.removesuffix(".part") in self._taken:
             raise ConfigurationError(f"two sources for one destination: {place!r}")
         self._taken.add(key)
+
+
+class DownloadJobs:
+    """The downloads of one batch, into ``directory``; ``resolve`` turns a source into the server's path."""
+
+    def __init__(
+        self,
+        context: Context,
+        resolve: Callable[[str], str],
+        directory: str,
+        *,
+        resume: bool,
+        verify: Verify,
+        progress: OnProgress | None,
+        limit_rate: float | None,
+    ) -> None:
+        self._context = context
+        self._resolve = resolve
+        self._directory = directory
+        self._resume = resume
+        self._verify = verify
+        self._progress = progress
+        self._limit = None if limit_rate is None else RateLimit(limit_rate)
+        self._places = Destinations()
+
+    async def run(self, source: str, slots: anyio.Semaphore) -> Item:
+        """Download one file; what goes wrong is in its item."""
+        target: str | None = None
+        download: FileDownload | None = None
+        try:
+            path = self._resolve(source)
+            target = local_destination(self._directory, source)
+            self._places.take(target)
+            download = FileDownload(
+                self._context,
+                path,
+                target,
+                resume=self._resume,
+                verify=self._verify,
+                progress=self._progress,
+                limit_rate=self._limit,
+                slots=slots,
+            )
+            done = await download.run()
+        except NetClientError as error:
+            attempts = download.attempts if download else 0
+            return Item(str(source), None if target is None else Path(target), 0, attempts, error)
+        return Item(source, done.path, done.size, download.attempts)
+
+
+class UploadJobs:
+    """The uploads of one batch, below ``directory`` on the server; ``resolve`` makes a path the server's."""
+
+    def __init__(
+        self,
+        context: Context,
+        resolve: Callable[[str], str],
+        directory: str,
+        *,
+        atomic: bool,
+        resume: bool,
+        progress: OnProgress | None,
+        limit_rate: float | None,
+    ) -> None:
+        self._context = context
+        self._resolve = resolve
+        self._directory = directory
+        self._atomic = atomic
+        self._resume = resume
+        self._progress = progress
+        self._limit = None if limit_rate is None else RateLimit(limit_rate)
+        self._places = Destinations(ignore_case=False)
+        self._made: set[str] = set()
+
+    async def run(self, source: str | os.PathLike[str], slots: anyio.Semaphore) -> Item:
+        """Upload one file; what goes wrong is in its item."""
+        shown = str(source)
+        target: str | None = None
+        upload: FileUpload | None = None
+        try:
+            shown = local_path(source)
+            target = self._place(Path(shown))
+            self._places.take(target)
+            upload = FileUpload(
+                self._context,
+                shown,
+                target,
+                atomic=self._atomic,
+                resume=self._resume,
+                progress=self._progress,
+                limit_rate=self._limit,
+            )
+            async with slots:
+                await self._make_parent(target)
+                done = await upload.run()
+        except NetClientError as error:
+            return Item(shown, target, 0, upload.attempts if upload else 0, error)
+        return Item(shown, target, done.size, upload.attempts)
+
+    def _place(self, source: Path) -> str:
+        parts = source.parts[-1:] if source.is_absolute() else source.parts
+        if not parts or ".." in parts:
+            raise ConfigurationError(f"{str(source)!r} can't be stored below the destination")
+        directory = self._directory.rstrip("/").split("/") if self._directory else ()
+        return self._resolve("/".join((*directory, *parts)))
+
+    async def _make_parent(self, target: str) -> None:
+        parent, _, _ = target.rpartition("/")
+        if parent and parent not in self._made:
+            await make_directories(self._context, parent)
+            self._made.add(parent)

@@ -13,26 +13,24 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode, resolve_tls
 from netclients.errors import (
     ConfigurationError,
-    NetClientError,
     ProtocolError,
     RemoteFileNotFound,
     RemotePermissionDenied,
 )
 from netclients.events import Events, Trace
 from netclients.ftp import changes
-from netclients.ftp.batch import BatchProducer, Destinations
+from netclients.ftp.batch import BatchProducer, DownloadJobs, UploadJobs
 from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
 from netclients.ftp.login import connect
 from netclients.ftp.lookup import find
-from netclients.ftp.paths import local_destination, local_path, remote_path
+from netclients.ftp.paths import local_path, remote_path
 from netclients.ftp.remote_file import RemoteFile
 from netclients.ftp.results import Download, Item, Upload
 from netclients.ftp.scanning import scan
@@ -48,8 +46,6 @@ from netclients.wire import arguments
 
 if TYPE_CHECKING:
     import ssl
-
-    import anyio
 
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.download import OnProgress
@@ -228,36 +224,20 @@ class FTPClient:
     ) -> Stream[Item]:
         """Download many files, ``concurrency`` at a time; items come as each ends, failed ones with ``error``.
 
-        A source keeps its path below ``destination``. Two sources for one place: the second fails.
+        A source keeps its path below ``destination``. Two sources for one place: the second fails. ``limit_rate`` is
+        for all of them together.
         """
         check_options(verify)
-        directory = local_path(destination)
-        places = Destinations()
-
-        async def job(source: str, slots: anyio.Semaphore) -> Item:
-            target: str | None = None
-            download: FileDownload | None = None
-            try:
-                path = self._file(source)
-                target = local_destination(directory, source)
-                places.take(target)
-                download = FileDownload(
-                    self._context,
-                    path,
-                    target,
-                    resume=resume,
-                    verify=verify,
-                    progress=progress,
-                    limit_rate=limit_rate,
-                    slots=slots,
-                )
-                done = await download.run()
-            except NetClientError as error:
-                attempts = download.attempts if download else 0
-                return Item(source, None if target is None else Path(target), 0, attempts, error)
-            return Item(source, done.path, done.size, download.attempts)
-
-        return Stream(BatchProducer(sources, job, concurrency))
+        job = DownloadJobs(
+            self._context,
+            self._file,
+            local_path(destination),
+            resume=resume,
+            verify=verify,
+            progress=progress,
+            limit_rate=limit_rate,
+        )
+        return Stream(BatchProducer(sources, job.run, concurrency))
 
     def open(self, path: str, mode: Literal["rb"] = "rb", *, offset: int = 0) -> RemoteFile:
         """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
@@ -344,46 +324,16 @@ class FTPClient:
         A relative source keeps its path below ``destination``, an absolute one its name; missing directories are
         made. Two sources for one place: the second fails.
         """
-        places = Destinations(ignore_case=False)
-        made: set[str] = set()
-
-        async def job(source: str | os.PathLike[str], slots: anyio.Semaphore) -> Item:
-            shown = str(source)
-            target: str | None = None
-            upload: FileUpload | None = None
-            try:
-                shown = local_path(source)
-                target = self._place_on_server(Path(shown), destination)
-                places.take(target)
-                upload = FileUpload(
-                    self._context,
-                    source,
-                    target,
-                    atomic=atomic,
-                    resume=resume,
-                    progress=progress,
-                    limit_rate=limit_rate,
-                )
-                async with slots:
-                    await self._make_parent(target, made)
-                    done = await upload.run()
-            except NetClientError as error:
-                return Item(shown, target, 0, upload.attempts if upload else 0, error)
-            return Item(shown, target, done.size, upload.attempts)
-
-        return Stream(BatchProducer(sources, job, concurrency))
-
-    def _place_on_server(self, source: Path, destination: str) -> str:
-        parts = source.parts[-1:] if source.is_absolute() else source.parts
-        if not parts or ".." in parts:
-            raise ConfigurationError(f"{str(source)!r} can't be stored below the destination")
-        return self._path("/".join((*destination.rstrip("/").split("/"), *parts)) if destination else "/".join(parts))
-
-    async def _make_parent(self, target: str, made: set[str]) -> None:
-        parent, _, _ = target.rpartition("/")
-        if parent and parent not in made:
-            await changes.make_directories(self._context, parent)
-            made.add(parent)
+        job = UploadJobs(
+            self._context,
+            self._path,
+            destination,
+            atomic=atomic,
+            resume=resume,
+            progress=progress,
+            limit_rate=limit_rate,
+        )
+        return Stream(BatchProducer(sources, job.run, concurrency))
 
     # Names
 

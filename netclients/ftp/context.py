@@ -58,7 +58,7 @@ class Context:
         """How large one download's buffer may become now, in bytes: few get large ones, many get small ones."""
         return max(_SMALLEST, min(_LARGEST, _BUFFERS // max(1, self.writing)))
 
-    def meter(self, limit_rate: float | None, report: Callable[[int], object] | None) -> Meter:
+    def meter(self, limit_rate: float | RateLimit | None, report: Callable[[int], object] | None) -> Meter:
         """Return a meter for one transfer: the client's rate limit, and one of its own if it has one."""
-        own = None if limit_rate is None else RateLimit(limit_rate)
+        own = limit_rate if limit_rate is None or isinstance(limit_rate, RateLimit) else RateLimit(limit_rate)
         return Meter((self.limit, own), report)

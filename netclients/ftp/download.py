@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import anyio
 
     from netclients.ftp.context import Context
-    from netclients.transport.bulk import Sink
+    from netclients.transport.bulk import RateLimit, Sink
 
     OnProgress = Callable[[Progress], object]
 
@@ -70,7 +70,7 @@ class FileDownload:
         resume: bool = False,
         verify: Verify = "size",
         progress: OnProgress | None = None,
-        limit_rate: float | None = None,
+        limit_rate: float | RateLimit | None = None,
         slots: anyio.Semaphore | None = None,
     ) -> None:
         in_batch = slots is not None

@@ -3,7 +3,7 @@
 The client reads a listing from a data connection, cuts it into lines and hands each one, as bytes and without
 its line end, to the function for the command it sent.  Each function returns an `Entry`, or None for a line
 that names no entry of the directory, or raises `ProtocolError`: no other exception, in time linear in the
-line.  Servers end lines with CRLF and send names as they are: cut at CRLF only, names with a lone LF survive.
+line.  Lines end with CRLF or LF: a name with a line feed can't be told from two lines.
 
 Names come from strangers.  One that would lead out of its directory, or that no file system can have, is an
 error: empty, containing ``/`` or NUL, and ``.`` or ``..`` as anything but the directory and the parent that

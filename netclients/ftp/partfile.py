@@ -2,7 +2,7 @@
 
 It grows as ``NAME.part`` and gets its name only when it is complete. Beside it, ``NAME.part.json`` remembers
 size and time of the remote file, so that a later run continues only what has not changed. All functions here
-block and are called in worker threads.
+block; those that move data are called in worker threads.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
     from netclients.ftp.download import OnProgress
+    from netclients.transport.bulk import RateLimit
 
 __all__ = ["FileUpload"]
 
@@ -53,7 +54,7 @@ class FileUpload:
         resume: bool = False,
         verify: bool = True,
         progress: OnProgress | None = None,
-        limit_rate: float | None = None,
+        limit_rate: float | RateLimit | None = None,
     ) -> None:
         self.attempts: int = 1
         self._context = context
