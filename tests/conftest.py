@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 
 import pytest
 
 pytest_plugins = ["tests.fix_servers"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores interrupts, and so would the programs that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_UVLOOP = importlib.util.find_spec("uvloop") is None
 

@@ -18,10 +18,12 @@ def lines(result) -> list[dict]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def closed_port() -> int:
+@pytest.fixture
+def closed_port():
+    # Bound and not listening: nobody else can take it meanwhile.
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        yield sock.getsockname()[1]
 
 
 def test_one_file_silently(cli, server, root, out):
@@ -116,9 +118,8 @@ def test_plain_needs_to_be_asked_for(cli, root, out):
         assert cli("get", f"{plain.url}/one.bin?tls=none", "-o", out).exit_code == 0
 
 
-def test_no_server(cli, out):
-    port = closed_port()
-    result = cli("ls", f"ftp://127.0.0.1:{port}/")
+def test_no_server(cli, closed_port):
+    result = cli("ls", f"ftp://127.0.0.1:{closed_port}/")
     assert result.exit_code == 4
     assert "refused" in result.stderr.lower()
 
