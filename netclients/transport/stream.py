@@ -165,7 +165,7 @@ async def wait_any(readers: Sequence[Waitable], writers: Sequence[Waitable], tim
 class SocketStream(ByteStream):
     """A connected, non-blocking TCP or Unix socket."""
 
-    __slots__ = ("_aborted", "_holders", "_peer", "_pid", "_socket")
+    __slots__ = ("_aborted", "_broken", "_holders", "_peer", "_pid", "_socket")
 
     def __init__(self, sock: socket.socket, peer: str) -> None:
         self._socket = sock
@@ -173,6 +173,7 @@ class SocketStream(ByteStream):
         self._pid = os.getpid()
         self._holders = 0
         self._aborted = False
+        self._broken: OSError | None = None
 
     @property
     def socket(self) -> socket.socket:
@@ -186,6 +187,8 @@ class SocketStream(ByteStream):
 
     def try_recv_into(self, buffer: bytearray | memoryview) -> int | None:
         """See :meth:`ByteStream.try_recv_into`."""
+        if self._broken is not None:
+            raise self._lost(self._broken) from self._broken
         try:
             return self._socket.recv_into(buffer)
         except BlockingIOError:
@@ -213,7 +216,9 @@ class SocketStream(ByteStream):
             return len(self._socket.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return None
-        except OSError:
+        except OSError as error:
+            # The kernel tells it once; afterwards it would look like an end in good order.
+            self._broken = error
             return 0
 
     def send_eof(self) -> None:

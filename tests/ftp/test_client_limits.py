@@ -61,7 +61,11 @@ async def test_everything_arrives(
         await download_all(client, tmp_path)
         stats = client.stats
         # Pure-FTPd counts late when many come at once.
-        assert 1 <= stats.open <= stats.limit <= (4 if name == "pureftpd" else 3)
+        most = 4 if name == "pureftpd" else 3
+        assert 1 <= stats.open <= most
+        # The first connections may have served all before the limit was ever met.
+        if any("TooManyConnections" in str(call) for call in recorder.named("connection_closed")):
+            assert stats.limit <= most
         assert (stats.in_use, stats.waiting, stats.connecting) == (0, 0, 0)
     if name != "pureftpd":
         # Its queue for new connections is as short as its limit: what does not fit in is never answered.
