@@ -5,13 +5,14 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 
 from benchmarks.account import Account, url
-from netclients import FTPClient, PoolLimits
+from netclients import FTPClient, PoolLimits, Progress
 
 T = TypeVar("T")
 
@@ -92,24 +93,22 @@ def responsiveness(
     seconds.
     """
 
-    async def transfer(ftp: FTPClient) -> None:
+    async def transfer(ftp: FTPClient, progress: Callable[[Progress], object] | None = None) -> None:
         if source is not None:
-            await ftp.upload(source, name)
+            await ftp.upload(source, name, progress=progress)
         else:
             assert destination is not None
-            await ftp.download(name, destination)
+            await ftp.download(name, destination, progress=progress)
 
     async def job() -> dict[str, float]:
         async with client(account) as ftp:
             await ftp.exists(name)  # connected; what is measured is the transfer
-            started = time.perf_counter()
             async with anyio.create_task_group() as group:
                 ticker = Ticker()
                 group.start_soon(ticker.run)
                 await transfer(ftp)
                 group.cancel_scope.cancel()
-            took = time.perf_counter() - started
-            cancelled_after = await cancel_after(took / 2, lambda: transfer(ftp))
+            cancelled_after = await cancel_half_way(partial(transfer, ftp))
             if destination is not None:
                 Path(destination).unlink()
         return {"late": ticker.latest, "cancel": cancelled_after}
@@ -129,25 +128,21 @@ class Ticker:
             self.latest = max(self.latest, time.perf_counter() - due)
 
 
-async def cancel_after(delay: float, call: Callable[[], Awaitable[None]]) -> float:
-    """Cancel ``call`` after ``delay`` seconds; return how long it took to end."""
-    cancelled_at = ended_at = 0.0
+async def cancel_half_way(transfer: Callable[[Callable[[Progress], object]], Awaitable[None]]) -> float:
+    """Cancel ``transfer`` as soon as it reports half of its bytes; return how many seconds it took to end."""
+    cancelled_at = 0.0
+    with anyio.CancelScope() as scope:
 
-    async with anyio.create_task_group() as group:
+        def progress(now: Progress) -> None:
+            nonlocal cancelled_at
+            if not cancelled_at and now.total is not None and now.transferred >= now.total / 2:
+                cancelled_at = time.perf_counter()
+                scope.cancel()
 
-        async def work() -> None:
-            nonlocal ended_at
-            try:
-                await call()
-            finally:
-                ended_at = time.perf_counter()
-
-        group.start_soon(work)
-        await anyio.sleep(delay)
-        cancelled_at = time.perf_counter()
-        if ended_at:
-            raise RuntimeError("the transfer ended before it could be cancelled")
-        group.cancel_scope.cancel()
+        await transfer(progress)
+    ended_at = time.perf_counter()
+    if not scope.cancelled_caught:
+        raise RuntimeError("the transfer ended before it could be cancelled")
     return ended_at - cancelled_at
 
 

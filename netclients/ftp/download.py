@@ -120,7 +120,8 @@ class FileDownload:
         finally:
             self._reader.release()
             self._context.writing -= 1
-            await self._close()
+            self._part.discard_if_empty()
+            self._part.close()
         return Download(
             path=Path(self._part.path),
             size=self._reader.position,
@@ -128,16 +129,6 @@ class FileDownload:
             resumed_from=min(resumed_from, self._reader.offset),
             verified=verified,
         )
-
-    async def _close(self) -> None:
-        # A cancelled task waits here too: for what is being written, into a file that is then closed.
-        try:
-            await self._buffer.settle()
-        except LocalFileError:
-            return  # told already, or the transfer's own error is the one to be told
-        finally:
-            self._part.discard_if_empty()
-            self._part.close()
 
     async def _prepare(self) -> int:
         if self._open_first:
@@ -164,7 +155,6 @@ class FileDownload:
         self._part.write(content)
 
     async def _restart(self) -> None:
-        await self._buffer.settle()
         self._buffer.clear()
         await in_thread(self._part.restart)
 
@@ -174,9 +164,7 @@ class FileDownload:
         if isinstance(error, LocalFileError) or fingerprint is None or not self._reader.position:
             return
         try:
-            await self._buffer.settle()
-            with self._buffer.content() as content:
-                await in_thread(lambda: self._write(content))
+            await in_thread(self._buffer.write)
         except LocalFileError:
             return  # the transfer's own error is the one to be told
 

@@ -18,7 +18,7 @@ from netclients.errors import ConfigurationError, ConnectError, NetClientError, 
 from netclients.transport.proxy import Proxy
 from netclients.transport.readiness import running_asyncio_loop, wait_for_sockets
 from netclients.transport.stream import SocketStream
-from netclients.transport.tls import TLSStream
+from netclients.transport.tls import Scratch, TLSStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +42,7 @@ class Dialer:
         self._context = context
         self._proxy = None if proxy is None else Proxy(proxy)
         self._scratch: bytearray | None = None
-        self._records: bytearray | None = None
+        self._records: Scratch | None = None
 
     @property
     def proxied(self) -> bool:
@@ -119,7 +119,7 @@ class Dialer:
     ) -> TLSStream:
         """Wrap ``stream`` for TLS without shaking hands yet, with TLS 1.2 at the most unless ``newest``."""
         if self._records is None:
-            self._records = bytearray(_SCRATCH)
+            self._records = Scratch()
         context = self.context
         if newest or not self.allows_tls12:
             return TLSStream(stream, context, host, self._records, session)

@@ -38,12 +38,13 @@ async def checkpoint() -> None:
 
 
 class Turn:
-    """Keeps a task that never has to wait from keeping all others waiting."""
+    """Keeps a task that never has to wait from keeping all others waiting for more than ``length`` seconds."""
 
-    __slots__ = ("_began",)
+    __slots__ = ("_began", "_length")
 
-    def __init__(self) -> None:
+    def __init__(self, length: float = _TURN) -> None:
         self._began = time.monotonic()
+        self._length = length
 
     def waited(self) -> None:
         """The task has just waited: others have had their turn."""
@@ -52,7 +53,7 @@ class Turn:
     @property
     def over(self) -> bool:
         """Whether it is others' turn."""
-        return time.monotonic() - self._began > _TURN
+        return time.monotonic() - self._began > self._length
 
     async def pass_on(self) -> None:
         """Let others run if it is their turn."""

@@ -1,12 +1,11 @@
 """Where the bytes of an upload come from: a path, bytes, a binary file, or whatever yields bytes.
 
-Bytes are pulled, one chunk at a time, as fast as they can be sent. Files are read in worker threads, the next
-chunk while the last one is sent.
+Bytes are pulled, one chunk at a time, as fast as they can be sent. What must be read from a file is read in worker
+threads: by whoever sends it there, or by :meth:`ByteSource.read`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import io
 import os
@@ -20,7 +19,7 @@ from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.transport.callers import callers_errors
-from netclients.transport.disk import Trip, in_thread
+from netclients.transport.disk import in_thread
 from netclients.transport.stream import Buffer
 
 __all__ = ["ByteSource", "Uploadable"]
@@ -28,7 +27,7 @@ __all__ = ["ByteSource", "Uploadable"]
 Uploadable = str | os.PathLike[str] | Buffer | BinaryIO | Iterable[Buffer] | AsyncIterable[Buffer]
 """What can be uploaded. Text is the path of a file, never its content."""
 
-_CHUNK = 1024 * 1024
+_CHUNK = 256 * 1024
 _CLOSING = 1.0  # seconds for a generator's own clean-up
 
 
@@ -47,10 +46,9 @@ class ByteSource:
         self._path: Path | None = None
         self._iterator: Iterator[Buffer] | AsyncIterator[Buffer] | None = None
         self._start = 0
-        self._buffers: list[bytearray] = []
+        self._buffer = bytearray()
         self._at_end = False
         self._ahead: memoryview | None = None
-        self._trip: Trip[memoryview] | None = None
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._view = memoryview(source).cast("B")
             self.size = len(self._view)
@@ -90,8 +88,7 @@ class ByteSource:
             raise self._failed(error) from error
         except ValueError as error:
             raise LocalFileError(f"can't read: {error}") from error
-        room = _CHUNK if self.size is None else min(_CHUNK, self.size + 1)
-        self._buffers = [bytearray(room) for _ in range(1 if room < _CHUNK else 2)]
+        self._buffer = bytearray(_CHUNK if self.size is None else min(_CHUNK, self.size + 1))
         if self.repeatable:
             self._ahead = self._read_chunk()
 
@@ -108,7 +105,6 @@ class ByteSource:
         assert self.repeatable
         self.pulled = offset
         if self._file is not None:
-            await self._land()
             self._ahead = None
             self._at_end = False
             await in_thread(lambda: self._seek_file(self._start + offset))
@@ -120,51 +116,45 @@ class ByteSource:
         except OSError as error:
             raise self._failed(error) from error
 
+    @property
+    def in_file(self) -> bool:
+        """Whether what comes next must be read from a file that can be rewound: by :meth:`read_file`."""
+        return self._file is not None and self.repeatable and self._ahead is None and not self._at_end
+
+    def read_file(self) -> memoryview:
+        """Return the next chunk of a file, as :meth:`read` does. Blocks."""
+        chunk = self._read_chunk()
+        self.pulled += len(chunk)
+        return chunk
+
     async def read(self) -> Buffer:
         """Return the next chunk, to be sent before the next call; an empty one is the end."""
         await anyio.lowlevel.checkpoint_if_cancelled()
+        if self.in_file:
+            return await in_thread(self.read_file)
         chunk: Buffer
         if self._view is not None:
             chunk = self._view[self.pulled :]
         elif self._file is None:
             chunk = await self._next_piece()
         elif self.repeatable:
-            chunk = await self._next_chunk()
+            chunk, self._ahead = self._ahead or b"", None
         else:
             # A pipe may have nothing for hours: a cancelled task must not wait for it.
             chunk = await to_thread.run_sync(self._read_chunk, abandon_on_cancel=True)
         self.pulled += len(chunk)
         return chunk
 
-    async def _next_chunk(self) -> Buffer:
-        chunk, self._ahead = self._ahead, None
-        if chunk is None:
-            chunk = await (self._trip or Trip(self._read_chunk)).result()
-            self._trip = None
-        if len(chunk) and not self._at_end and len(self._buffers) > 1:
-            self._trip = Trip(self._read_chunk)
-        return chunk
-
-    async def _land(self) -> None:
-        """Wait for a chunk that is being read, and forget it."""
-        trip, self._trip = self._trip, None
-        if trip is not None:
-            with contextlib.suppress(LocalFileError):
-                await trip.result()
-
     def _read_chunk(self) -> memoryview:
         assert self._file is not None
         if self._at_end:
             return memoryview(b"")
-        # Two buffers in turn: one is sent while the other is filled.
-        self._buffers.reverse()
-        buffer = self._buffers[0]
         try:
             if hasattr(self._file, "readinto"):
-                count = self._file.readinto(buffer) or 0
+                count = self._file.readinto(self._buffer) or 0
                 # A file of ours gives all that it has; others may give less for reasons of their own.
-                self._at_end = self._path is not None and count < len(buffer)
-                return memoryview(buffer)[:count]
+                self._at_end = self._path is not None and count < len(self._buffer)
+                return memoryview(self._buffer)[:count]
             return memoryview(_checked(self._file.read(_CHUNK)))
         except OSError as error:
             raise self._failed(error) from error
@@ -187,7 +177,6 @@ class ByteSource:
 
     async def aclose(self) -> None:
         """Close the file if :meth:`prepare` opened it, and a generator, which nobody else can."""
-        await self._land()
         if self._path is not None and self._file is not None:
             self._file.close()
         if inspect.isgenerator(self._iterator):

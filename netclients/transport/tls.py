@@ -8,23 +8,31 @@ and the knowledge whether the peer really said goodbye.
 from __future__ import annotations
 
 import ssl
+import threading
 from socket import socket as Socket  # noqa: N812 - the property below is called socket
 from typing import cast
 
 from netclients.errors import ConnectionLost, PhaseTimeout, TLSError, TransportError
 from netclients.transport.stream import Buffer, ByteStream, SocketStream
 
-__all__ = ["TLSStream"]
+__all__ = ["Scratch", "TLSStream"]
 
 _RECORDS = 256 * 1024  # plaintext encrypted at once: bounds what waits behind a slow peer
+_CIPHERTEXT = 256 * 1024  # received at once
 _FAREWELL_READS = 64  # records, or fillings of the buffer, that are read away before we close
+
+
+class Scratch(threading.local):
+    """Memory for the length of one call: each thread has its own."""
+
+    def __init__(self) -> None:
+        self.records = bytearray(_CIPHERTEXT)
 
 
 class TLSStream(ByteStream):
     """The client's side of TLS. Made by :meth:`connect`.
 
-    ``scratch`` takes ciphertext for the length of one call, so streams that never run at the same time
-    (those of one event loop) may share it.
+    ``scratch`` takes ciphertext for the length of one call, so all streams of a client may share it.
     """
 
     __slots__ = (
@@ -44,7 +52,7 @@ class TLSStream(ByteStream):
         stream: SocketStream,
         context: ssl.SSLContext,
         server_hostname: str,
-        scratch: bytearray,
+        scratch: Scratch,
         session: ssl.SSLSession | None = None,
     ) -> None:
         self._stream = stream
@@ -164,9 +172,10 @@ class TLSStream(ByteStream):
         return filled
 
     def _receive_records(self) -> int | None:
-        count = self._stream.try_recv_into(self._scratch)
+        records = self._scratch.records
+        count = self._stream.try_recv_into(records)
         if count:
-            with memoryview(self._scratch) as view:
+            with memoryview(records) as view:
                 self._incoming.write(view[:count])
         return count
 
@@ -231,8 +240,9 @@ class TLSStream(ByteStream):
                 self._alert_received = True
                 self.try_flush()
                 return not self.unsent
-        while count := self._stream.try_recv_into(self._scratch):
-            if count < len(self._scratch):
+        records = self._scratch.records
+        while count := self._stream.try_recv_into(records):
+            if count < len(records):
                 break
         return count == 0
 
