@@ -45,7 +45,11 @@ class Pooled(ABC):
     @property
     @abstractmethod
     def clean(self) -> bool:
-        """Whether no reply is owed, nothing is buffered and the session is as after login."""
+        """Whether no reply is owed, nothing is buffered and the session is as after login, as far as is known."""
+
+    @abstractmethod
+    def look(self) -> None:
+        """Take in what the server has said or done meanwhile, without waiting; raise if that was the end."""
 
     @abstractmethod
     async def probe(self) -> None:
@@ -251,12 +255,13 @@ class Pool(Generic[K]):
     async def _alive(self, connection: K) -> bool:
         """Whether the connection can be used; if not, its place is free for the same caller."""
         unused = time.monotonic() - connection.used_at
-        if not connection.clean:
-            self._drop(connection, "closed by the server while idle")
-            return False
-        if unused < self._limits.probe_after:
-            return True
         try:
+            connection.look()
+            if not connection.clean:
+                self._drop(connection, "closed by the server while idle")
+                return False
+            if unused < self._limits.probe_after:
+                return True
             await connection.probe()
         except NetClientError:
             self._drop(connection, "no sign of life")

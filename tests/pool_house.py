@@ -29,6 +29,9 @@ class Fake(Pooled):
     def clean(self) -> bool:
         return self.state == "open" and not self.dirty
 
+    def look(self) -> None:
+        return
+
     async def probe(self) -> None:
         self.probes += 1
         if self.probe_waits is not None:

@@ -1,12 +1,17 @@
-"""Many files at once: workers that take sources from one iterator and hand out items as they end."""
+"""Many files at once.
+
+::
+
+    sources → workers (``concurrency`` of them, on the network) → finisher (on the disk) → items, as each ends
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 
@@ -18,46 +23,54 @@ from netclients.ftp.results import Item
 from netclients.ftp.upload import FileUpload
 from netclients.streams import Producer
 from netclients.transport.bulk import RateLimit
-from netclients.transport.workers import Outlet, Workers
+from netclients.transport.disk import in_thread
+from netclients.transport.workers import Crew, Outlet, Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netclients.ftp.context import Context
     from netclients.ftp.download import OnProgress
 
 __all__ = ["BatchProducer", "Destinations", "DownloadJobs", "UploadJobs"]
 
 T = TypeVar("T")
+R = TypeVar("R")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+_AHEAD = 16  # files that may wait for the disk while others use the network
 
 
-_AHEAD = 16  # jobs that may be at their last, local step while others use the network
+class Jobs(Protocol[T_contra, R]):
+    """What a batch does for each source."""
+
+    async def run(self, source: T_contra) -> R:
+        """Do the part on the network. What goes wrong is in the result."""
+
+    async def finish(self, results: list[R]) -> list[Item]:
+        """Do the rest for those that have come meanwhile, and tell how each ended."""
+
+    def discard(self, result: R) -> None:
+        """Let go of a result that nobody wants any more."""
 
 
-class BatchProducer(Producer[Item], Generic[T]):
-    """Runs ``job`` for every source. A job's item carries its own error.
+class BatchProducer(Producer[Item], Generic[T, R]):
+    """Runs ``jobs`` for every source, ``concurrency`` at a time. An item carries its own error."""
 
-    A job gets the source and ``slots``, of which there are ``concurrency``: it holds one while it uses the network,
-    so that what it does with its file afterwards holds up nobody.
-    """
-
-    def __init__(
-        self,
-        sources: Iterable[T] | AsyncIterable[T],
-        job: Callable[[T, anyio.Semaphore], Awaitable[Item]],
-        concurrency: int,
-    ) -> None:
+    def __init__(self, sources: Iterable[T] | AsyncIterable[T], jobs: Jobs[T, R], concurrency: int) -> None:
         if not concurrency >= 1:
             raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
         if isinstance(sources, (str, bytes)) or not isinstance(sources, (Iterable, AsyncIterable)):
             raise ConfigurationError(f"sources must be an iterable of paths, not a {type(sources).__name__}")
-        self._job = job
+        self._jobs = jobs
         self._iterator: Iterator[T] | AsyncIterator[T] = (
             iter(sources) if isinstance(sources, Iterable) else aiter(sources)
         )
         self._pulling = anyio.Lock()
         self._exhausted = False
-        self._slots = anyio.Semaphore(concurrency, fast_acquire=True)
-        self._outlet: Outlet[Item] = Outlet(concurrency)
-        self._workers = Workers(self._work, concurrency + min(concurrency, _AHEAD), self._outlet)
+        self._results: Outlet[R] = Outlet(_AHEAD)
+        self._items: Outlet[Item] = Outlet(concurrency)
+        self._workers = Workers(Crew(self._work, concurrency, self._results), Crew(self._finish, 1, self._items))
 
     async def start(self) -> None:
         """See :meth:`~netclients.streams.Producer.start`."""
@@ -66,22 +79,35 @@ class BatchProducer(Producer[Item], Generic[T]):
     async def next(self) -> Item:
         """See :meth:`~netclients.streams.Producer.next`."""
         self._workers.start()
-        return await self._outlet.get()
+        return await self._items.get()
 
     async def aclose(self) -> None:
         """See :meth:`~netclients.streams.Producer.aclose`."""
-        await self._workers.aclose()
+        try:
+            await self._workers.aclose()
+        finally:
+            self._discard()
 
     def abort(self) -> None:
         """See :meth:`~netclients.streams.Producer.abort`."""
         self._workers.cancel()
+        self._discard()
+
+    def _discard(self) -> None:
+        for result in self._results.take_all():
+            self._jobs.discard(result)
 
     async def _work(self) -> None:
         while True:
             found, source = await self._pull()
             if not found:
                 return
-            await self._outlet.put(await self._job(source, self._slots))
+            result = await self._jobs.run(source)
+            try:
+                await self._results.put(result)
+            except BaseException:
+                self._jobs.discard(result)
+                raise
 
     async def _pull(self) -> tuple[bool, T]:
         iterator = self._iterator
@@ -94,6 +120,22 @@ class BatchProducer(Producer[Item], Generic[T]):
                     return True, source
                 self._exhausted = True
         return False, None  # type: ignore[return-value]
+
+    async def _finish(self) -> None:
+        while True:
+            try:
+                results = [await self._results.get()]
+            except StopAsyncIteration:
+                return
+            results += self._results.take_all()
+            try:
+                items = await self._jobs.finish(results)
+            except BaseException:
+                for result in results:
+                    self._jobs.discard(result)
+                raise
+            for item in items:
+                await self._items.put(item)
 
 
 class Destinations:
@@ -139,29 +181,66 @@ class DownloadJobs:
         self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._places = Destinations()
 
-    async def run(self, source: str, slots: anyio.Semaphore) -> Item:
-        """Download one file; what goes wrong is in its item."""
-        target: str | None = None
-        download: FileDownload | None = None
+    async def run(self, source: str) -> _Fetched:
+        """Fetch one file; a small one stays in memory."""
+        fetched = _Fetched(str(source))
         try:
             path = self._resolve(source)
-            target = local_destination(self._directory, source)
-            self._places.take(target)
-            download = FileDownload(
+            fetched.target = local_destination(self._directory, source)
+            self._places.take(fetched.target)
+            fetched.download = FileDownload(
                 self._context,
                 path,
-                target,
+                fetched.target,
                 resume=self._resume,
                 verify=self._verify,
                 progress=self._progress,
                 limit_rate=self._limit,
-                slots=slots,
+                in_batch=True,
             )
-            done = await download.run()
+            await fetched.download.fetch()
         except NetClientError as error:
-            attempts = download.attempts if download else 0
-            return Item(str(source), None if target is None else Path(target), 0, attempts, error)
-        return Item(source, done.path, done.size, download.attempts)
+            fetched.error = error
+        return fetched
+
+    async def finish(self, results: list[_Fetched]) -> list[Item]:
+        """Give the files their names: all in one trip, which costs more than naming a small file does."""
+        await in_thread(lambda: _commit_all(results))
+        return [fetched.item() for fetched in results]
+
+    def discard(self, result: _Fetched) -> None:
+        """Close a file that did not get its name."""
+        if result.download is not None:
+            result.download.close()
+
+
+class _Fetched:
+    """A file of a batch after its transfer."""
+
+    __slots__ = ("download", "error", "source", "target")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.target: str | None = None
+        self.download: FileDownload | None = None
+        self.error: NetClientError | None = None
+
+    def commit(self) -> None:
+        if self.error is None and self.download is not None:
+            try:
+                self.download.commit()
+            except NetClientError as error:
+                self.error = error
+
+    def item(self) -> Item:
+        size = self.download.size if self.download and self.error is None else 0
+        attempts = self.download.attempts if self.download else 0
+        return Item(self.source, None if self.target is None else Path(self.target), size, attempts, self.error)
+
+
+def _commit_all(results: list[_Fetched]) -> None:
+    for fetched in results:
+        fetched.commit()
 
 
 class UploadJobs:
@@ -188,7 +267,7 @@ class UploadJobs:
         self._places = Destinations(ignore_case=False)
         self._made: set[str] = set()
 
-    async def run(self, source: str | os.PathLike[str], slots: anyio.Semaphore) -> Item:
+    async def run(self, source: str | os.PathLike[str]) -> Item:
         """Upload one file; what goes wrong is in its item."""
         shown = str(source)
         target: str | None = None
@@ -206,12 +285,18 @@ class UploadJobs:
                 progress=self._progress,
                 limit_rate=self._limit,
             )
-            async with slots:
-                await self._make_parent(target)
-                done = await upload.run()
+            await self._make_parent(target)
+            done = await upload.run()
         except NetClientError as error:
             return Item(shown, target, 0, upload.attempts if upload else 0, error)
         return Item(shown, target, done.size, upload.attempts)
+
+    async def finish(self, results: list[Item]) -> list[Item]:
+        """Nothing is left to be done."""
+        return results
+
+    def discard(self, result: Item) -> None:
+        """Nothing is held."""
 
     def _place(self, source: Path) -> str:
         parts = source.parts[-1:] if source.is_absolute() else source.parts

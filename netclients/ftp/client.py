@@ -228,7 +228,7 @@ class FTPClient:
         for all of them together.
         """
         check_options(verify)
-        job = DownloadJobs(
+        jobs = DownloadJobs(
             self._context,
             self._file,
             local_path(destination),
@@ -237,7 +237,7 @@ class FTPClient:
             progress=progress,
             limit_rate=limit_rate,
         )
-        return Stream(BatchProducer(sources, job.run, concurrency))
+        return Stream(BatchProducer(sources, jobs, concurrency))
 
     def open(self, path: str, mode: Literal["rb"] = "rb", *, offset: int = 0) -> RemoteFile:
         """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
@@ -324,7 +324,7 @@ class FTPClient:
         A relative source keeps its path below ``destination``, an absolute one its name; missing directories are
         made. Two sources for one place: the second fails.
         """
-        job = UploadJobs(
+        jobs = UploadJobs(
             self._context,
             self._path,
             destination,
@@ -333,7 +333,7 @@ class FTPClient:
             progress=progress,
             limit_rate=limit_rate,
         )
-        return Stream(BatchProducer(sources, job.run, concurrency))
+        return Stream(BatchProducer(sources, jobs, concurrency))
 
     # Names
 

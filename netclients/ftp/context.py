@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netclients.transport.bulk import Meter, RateLimit
-from netclients.transport.disk import DiskQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +27,13 @@ _A_ROW = 8
 
 @dataclass(slots=True)
 class Context:
-    """One client's means. ``writing`` counts the downloads to files that are under way; ``disk`` takes short file
-    operations off the loop."""
+    """One client's means. ``writing`` counts the downloads to files that are under way."""
 
     pool: Pool[FTPConnection]
     settings: Settings
     policy: RetryPolicy
     limit: RateLimit | None
     writing: int = 0
-    disk: DiskQueue = field(default_factory=DiskQueue)
     _small_ones: int = 0
 
     @property

@@ -327,11 +327,9 @@ class Transfer:
             if not sending or isinstance(stream, TLSStream):
                 # Some servers do not reply before the connection is closed from both sides (ProFTPD lingers).
                 stream.abort()
-            await connection.settle(self.ticket, complete, "complete")
-            for ticket in self.facts:
-                await connection.settle(ticket, complete, "complete")
+            # Replies come in order: with the last one all have come.
+            await connection.settle(self.prepared or self.ticket, complete, "complete")
             if self.prepared is not None:
-                await connection.settle(self.prepared, complete, "complete")
                 connection.keep_prepared(self.prepared)
         except ConnectionLost:
             self._suspect_tls13()

@@ -112,8 +112,10 @@ class Dialogue(Pooled):
         self._note_events()
 
     async def settle(self, ticket: Ticket[Command], timeout: float | None, phase: str) -> None:
-        """Send what is due and read until ``ticket`` has its final reply."""
+        """Send what is due and read until ``ticket``, and so all before it, has its final reply."""
         await self.flush()
+        if ticket.reply is not None:
+            return
         # The limit is for the whole reply: one that comes a byte at a time must end too.
         deadline = None if timeout is None else time.monotonic() + timeout
         while ticket.reply is None:
@@ -164,7 +166,7 @@ class Dialogue(Pooled):
         self.look()
 
     def look(self) -> None:
-        """Read what the server has said, without waiting; what a flood leaves is read another time."""
+        """See :meth:`~netclients.pool.Pooled.look`; what a flood leaves is read another time."""
         for _ in range(_LOOKS):
             if not self._engine.poll():
                 return
@@ -235,12 +237,8 @@ class Dialogue(Pooled):
 
     @property
     def clean(self) -> bool:
-        """See :attr:`~netclients.pool.Pooled.clean`. Looks for what the server may have said since."""
+        """See :attr:`~netclients.pool.Pooled.clean`."""
         if self._closed or self.marked or self._transfer is not None or self._outdated:
-            return False
-        try:
-            self.look()
-        except NetClientError:
             return False
         return self.protocol.idle and not self._engine.closed_by_peer
 

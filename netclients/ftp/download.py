@@ -26,8 +26,6 @@ from netclients.transport.disk import in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import anyio
-
     from netclients.ftp.context import Context
     from netclients.transport.bulk import RateLimit, Sink
 
@@ -56,9 +54,10 @@ def check_options(verify: Verify, segments: int = 1) -> None:
 class FileDownload:
     """One remote file on its way to ``destination``; :meth:`run` it once.
 
-    With ``slots`` it is one of a batch: it holds a slot while it uses the network, and a small file is spared what
-    only a large one needs: the local file is opened, written and named in one step at its end, the server's facts
-    are read along with the data, and the next file's data port is asked for ahead. ``attempts`` counts.
+    A batch calls :meth:`fetch` and :meth:`commit` instead, and :meth:`close` if it does not come to that. With
+    ``in_batch`` a small file is spared what only a large one needs: the local file is opened, written and named in one
+    step at its end, the server's facts are read along with the data, and the next file's data port is asked for ahead.
+    ``attempts`` counts.
     """
 
     def __init__(
@@ -71,10 +70,8 @@ class FileDownload:
         verify: Verify = "size",
         progress: OnProgress | None = None,
         limit_rate: float | RateLimit | None = None,
-        slots: anyio.Semaphore | None = None,
+        in_batch: bool = False,
     ) -> None:
-        in_batch = slots is not None
-        self._slots = slots
         self._context = context
         self._verify = verify
         self._progress = progress
@@ -82,6 +79,8 @@ class FileDownload:
         self._part = PartFile(destination, resume=resume)
         self._open_first = resume or not in_batch
         self._buffer = FileBuffer(lambda: context.buffer_size, self._write)
+        self._resumed_from = 0
+        self._verified = False
         meter = context.meter(limit_rate, None if progress is None else self._report)
         self._reader = RemoteReader(
             context, path, meter, restart=self._restart, verify=verify != "none", prepare_next=in_batch
@@ -92,6 +91,11 @@ class FileDownload:
         """How often the transfer was tried so far."""
         return self._reader.attempts
 
+    @property
+    def size(self) -> int:
+        """How many bytes the file has so far."""
+        return self._reader.position
+
     async def run(self) -> Download:
         """Download.
 
@@ -100,35 +104,52 @@ class FileDownload:
             NetClientError: what the server or the network did.
         """
         started = time.monotonic()
+        await self.fetch()
+        try:
+            await in_thread(self.commit)
+        finally:
+            self.close()
+        return Download(
+            path=Path(self._part.path),
+            size=self.size,
+            seconds=time.monotonic() - started,
+            resumed_from=min(self._resumed_from, self._reader.offset),
+            verified=self._verified,
+        )
+
+    async def fetch(self) -> None:
+        """Receive everything; what need not be written yet stays in memory. Closes the file if that fails."""
         self._context.writing += 1
         try:
-            resumed_from = await self._prepare()
-            if self._slots is None:
-                verified = await self._transfer()
-            else:
-                async with self._slots:
-                    verified = await self._transfer()
-            if self._verify == "strict" and not verified:
+            self._resumed_from = await self._prepare()
+            self._verified = await self._transfer()
+            if self._verify == "strict" and not self._verified:
                 raise TruncatedTransfer(f"{self._reader.path}: neither SIZE nor a TLS close alert confirms the end")
-            with self._buffer.content() as content:
-                await self._context.disk.run(lambda: self._part.commit(content))
-        except NetClientError as error:
-            await self._keep(error)
+        except BaseException as error:
+            if isinstance(error, NetClientError):
+                await self._keep(error)
+            self._part.discard_if_empty()
+            self.close()
+            if isinstance(error, CallerError):
+                raise error.error from None
             raise
-        except CallerError as failure:
-            raise failure.error from None
         finally:
             self._reader.release()
             self._context.writing -= 1
+
+    def commit(self) -> None:
+        """Write the rest and give the file its name, or close it. Blocks."""
+        try:
+            with self._buffer.content() as content:
+                self._part.commit(content)
+        except BaseException:
             self._part.discard_if_empty()
             self._part.close()
-        return Download(
-            path=Path(self._part.path),
-            size=self._reader.position,
-            seconds=time.monotonic() - started,
-            resumed_from=min(resumed_from, self._reader.offset),
-            verified=verified,
-        )
+            raise
+
+    def close(self) -> None:
+        """Close the file under whatever name it has."""
+        self._part.close()
 
     async def _prepare(self) -> int:
         if self._open_first:

@@ -102,8 +102,7 @@ class RemoteReader:
         """Wait until more can be received; raise what ends the transfer."""
         assert self._transfer is not None
         await self._transfer.wait_to_receive()
-        if self.fingerprint is None:
-            self._note_facts(self._transfer)
+        self._note_facts(self._transfer)
 
     async def start(self, *, announced: bool = True) -> bool:
         """Begin at :attr:`position`; return False if nothing is left to be read.
@@ -180,7 +179,7 @@ class RemoteReader:
         return self.fingerprint
 
     def _note_facts(self, transfer: Transfer) -> None:
-        if transfer.facts and all(ticket.reply for ticket in transfer.facts):
+        if self.fingerprint is None and transfer.facts and all(ticket.reply for ticket in transfer.facts):
             self.fingerprint = _fingerprint(transfer.facts)
 
     async def finish(self) -> bool:
@@ -195,7 +194,7 @@ class RemoteReader:
         assert connection is not None
         transfer.received = self.meter.total - self._attempt_began
         await transfer.finish(sending=False)
-        self.read_facts()
+        self._note_facts(transfer)
         if self.verify and self.size is not None and self.position != self.size:
             raise TruncatedTransfer(
                 f"{self.path}: {self.position} bytes came, the server's size is {self.size}",

@@ -43,6 +43,8 @@ Sink = Callable[[memoryview], object]
 _TURN_BYTES = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
 _FIRST_BUFFER = 16 * 1024
+_STRETCH = 64 * 1024 * 1024
+_REPORTED = 1024 * 1024
 _TRIP = 0.01  # seconds that a worker thread moves bytes before it is others' turn
 
 
@@ -85,7 +87,14 @@ class Meter:
     @property
     def step(self) -> int | None:
         """How many bytes to move at a time at the most; None: no limit."""
-        return min((limit.step for limit in self._limits), default=None)
+        return min(limit.step for limit in self._limits) if self._limits else None
+
+    @property
+    def stretch(self) -> int:
+        """How many bytes to move before they are counted: few if a rate is to be kept, or if somebody looks on."""
+        if self._limits:
+            return min(limit.step for limit in self._limits)
+        return _STRETCH if self._report is None else max(_REPORTED, self.total // 16)
 
     def waited(self) -> None:
         """The transfer has just waited: other tasks have had their turn."""
@@ -200,20 +209,24 @@ class FileBuffer:
             self._store(content)
         self._filled = 0
 
-    def write_on(self, stream: ByteStream) -> Moved:
-        """Write what is in; as long as more is there at once, receive that and write it too. Blocks for a turn."""
+    def write_on(self, stream: ByteStream, stretch: int) -> Moved:
+        """Write what is in; as long as more is there at once, receive that, and write when the buffer is full again.
+
+        At most ``stretch`` more bytes are received. Blocks for a turn.
+        """
         moved = Moved()
         turn = Turn(_TRIP)
         self.write()
         try:
-            while not turn.over:
-                with memoryview(self._buffer) as whole:
-                    count = stream.try_recv_into(whole)
+            while moved.count < stretch and not turn.over:
+                with self.room(stretch - moved.count) as room:
+                    count = stream.try_recv_into(room)
                 if not count:
                     break
                 moved.count += count
-                self._filled = count
-                self.write()
+                self._filled += count
+                if self._filled == len(self._buffer):
+                    self.write()
         except NetClientError as error:
             moved.error = error
         return moved
@@ -255,10 +268,8 @@ async def receive_to_file(stream: ByteStream, buffer: FileBuffer, idle: Idle, me
             return
         full = buffer.took(count)
         await meter.count(count)
-        if full and meter.step is None:
-            await _in_thread(stream, lambda: buffer.write_on(stream), meter)
-        elif full:
-            await in_thread(buffer.write)
+        if full:
+            await _in_thread(stream, lambda: buffer.write_on(stream, meter.stretch), meter)
 
 
 async def _in_thread(stream: ByteStream, move: Callable[[], Moved], meter: Meter) -> None:
@@ -304,8 +315,7 @@ async def send_from(stream: ByteStream, source: ByteSource, idle: Idle, meter: M
 async def _send_file(stream: ByteStream, source: ByteSource, idle: Idle, meter: Meter) -> None:
     sender = _FileSender(stream, source)
     while not sender.done:
-        limit = meter.step
-        await _in_thread(stream, lambda limit=limit: sender.send_on(limit), meter)  # type: ignore[misc]
+        await _in_thread(stream, lambda: sender.send_on(meter.stretch), meter)
         if sender.blocked:
             await idle()
             meter.waited()
@@ -321,19 +331,19 @@ class _FileSender:
         self.blocked = False
         self.done = False
 
-    def send_on(self, limit: int | None) -> Moved:
-        """Read and send until that would have to wait; with ``limit``, at most so many bytes. Blocks for a turn."""
+    def send_on(self, stretch: int) -> Moved:
+        """Read and send until that would have to wait, at most ``stretch`` bytes. Blocks for a turn."""
         moved = Moved()
         turn = Turn(_TRIP)
         self.blocked = False
         try:
-            while not moved.count or (limit is None and not turn.over):
+            while moved.count < stretch and not (moved.count and turn.over):
                 if not self._rest:
                     self._rest = self._source.read_file()
                     if not self._rest:
                         self.done = True
                         break
-                count = self._stream.try_send(self._rest[:limit])
+                count = self._stream.try_send(self._rest[: stretch - moved.count])
                 self.blocked = not count
                 if self.blocked:
                     break

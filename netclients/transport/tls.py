@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable
 from socket import socket as Socket  # noqa: N812 - the property below is called socket
 from typing import cast
 
@@ -143,13 +144,14 @@ class TLSStream(ByteStream):
     def try_recv_into(self, buffer: bytearray | memoryview) -> int | None:
         """See :meth:`ByteStream.try_recv_into`. The end is told apart by :attr:`closed_cleanly`."""
         filled = 0
+        size = len(buffer)
+        # The stubs only know the form without a buffer, which returns bytes.
+        read = cast("Callable[[int, memoryview], int]", self._object.read)
         with memoryview(buffer) as view:
-            size = len(view)
             while filled < size:
+                room = view[filled:]
                 try:
-                    # Released at once: an error's traceback must not keep the caller's buffer from growing.
-                    with view[filled:] as room:
-                        count = _read_into(self._object, size - filled, room)
+                    count = read(size - filled, room)
                 except ssl.SSLWantReadError:
                     if filled:
                         break
@@ -169,6 +171,9 @@ class TLSStream(ByteStream):
                         self._alert_received = True
                         break
                     filled += count
+                finally:
+                    # An error's traceback must not keep the caller's buffer from growing.
+                    room.release()
         return filled
 
     def _receive_records(self) -> int | None:
@@ -286,11 +291,6 @@ class TLSStream(ByteStream):
     def let_go(self) -> None:
         """A task no longer waits on the socket."""
         self._stream.let_go()
-
-
-def _read_into(tls: ssl.SSLObject, size: int, buffer: memoryview) -> int:
-    # With a buffer, read() returns a count; the type stubs only know the form without one.
-    return cast("int", tls.read(size, buffer))
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,7 +19,7 @@ from anyio.abc import TaskGroup
 from netclients.errors import ConfigurationError
 from netclients.transport.readiness import running_asyncio_loop
 
-__all__ = ["Outlet", "Workers"]
+__all__ = ["Crew", "Outlet", "Workers"]
 
 T = TypeVar("T")
 
@@ -70,14 +71,29 @@ class Outlet(Generic[T]):
             self._waiting_for_room.popleft().set()
         return self._items.popleft()
 
+    def take_all(self) -> list[T]:
+        """Return what is there, without waiting for more."""
+        items = list(self._items)
+        self._items.clear()
+        while self._waiting_for_room:
+            self._waiting_for_room.popleft().set()
+        return items
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """``count`` workers that run the same coroutine function and put what they make into ``outlet``."""
+
+    work: Callable[[], Awaitable[None]]
+    count: int
+    outlet: Outlet[Any]
+
 
 class Workers:
-    """Runs the same coroutine function ``count`` times at once."""
+    """Runs crews. They are started together, and cancelled together."""
 
-    def __init__(self, work: Callable[[], Awaitable[None]], count: int, outlet: Outlet[T]) -> None:
-        self._work = work
-        self._count = count
-        self._outlet = outlet
+    def __init__(self, *crews: Crew) -> None:
+        self._crews = crews
         self._tasks: list[asyncio.Task[None]] = []
         self._group: TaskGroup | None = None
         self._started = False
@@ -101,21 +117,13 @@ class Workers:
         if loop is None and self._group is None:
             raise ConfigurationError("on trio, this stream must be used with 'async with'")
         self._started = True
-        self._outlet.open(self._count)
-        for _ in range(self._count):
-            if self._group is not None:
-                self._group.start_soon(self._run)
-            elif loop is not None:
-                self._tasks.append(loop.create_task(self._run()))
-
-    async def _run(self) -> None:
-        failure: BaseException | None = None
-        try:
-            await self._work()
-        except Exception as error:  # noqa: BLE001 - handed to the consumer
-            failure = error
-        finally:
-            self._outlet.leave(failure)
+        for crew in self._crews:
+            crew.outlet.open(crew.count)
+            for _ in range(crew.count):
+                if self._group is not None:
+                    self._group.start_soon(_run, crew)
+                elif loop is not None:
+                    self._tasks.append(loop.create_task(_run(crew)))
 
     def cancel(self) -> None:
         """Cancel all, without waiting for them."""
@@ -132,3 +140,13 @@ class Workers:
             await group.__aexit__(None, None, None)
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+async def _run(crew: Crew) -> None:
+    failure: BaseException | None = None
+    try:
+        await crew.work()
+    except Exception as error:  # noqa: BLE001 - handed to the consumer
+        failure = error
+    finally:
+        crew.outlet.leave(failure)

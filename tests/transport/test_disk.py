@@ -1,95 +1,75 @@
-"""Short file operations in shared trips: each is done once, in order, and its error is its caller's."""
+"""Blocking calls in worker threads."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from netclients.transport.disk import DiskQueue
+from netclients.transport.disk import in_thread
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_each_call_runs_once_and_in_order() -> None:
-    queue = DiskQueue()
-    done: list[int] = []
-    threads: set[int] = set()
-
-    def job(number: int) -> None:
-        threads.add(threading.get_ident())
-        done.append(number)
-
-    async def ask(number: int) -> None:
-        await queue.run(lambda: job(number))
-        assert number in done
-
-    for _ in range(2):
-        done.clear()
-        async with anyio.create_task_group() as group:
-            for number in range(50):
-                group.start_soon(ask, number)
-        assert sorted(done) == list(range(50))
-    assert threading.get_ident() not in threads
-
-
-async def test_an_error_is_its_callers_own() -> None:
-    queue = DiskQueue()
-    outcomes: dict[int, str] = {}
-
-    def job(number: int) -> None:
-        if number % 3 == 0:
-            raise ValueError(number)
-
-    async def ask(number: int) -> None:
-        try:
-            await queue.run(lambda: job(number))
-        except ValueError as error:
-            outcomes[number] = str(error)
-        else:
-            outcomes[number] = "ok"
-
-    async with anyio.create_task_group() as group:
-        for number in range(9):
-            group.start_soon(ask, number)
-    assert outcomes == {number: str(number) if number % 3 == 0 else "ok" for number in range(9)}
+async def test_results_and_errors() -> None:
+    here = threading.get_ident()
+    assert await in_thread(threading.get_ident) != here
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(lambda: 1 // 0)
 
 
 async def test_a_cancelled_caller_sees_its_call_to_the_end() -> None:
-    queue = DiskQueue()
-    go, done = threading.Event(), []
-    started = threading.Event()
+    started, go, done = threading.Event(), threading.Event(), threading.Event()
 
     def slow() -> None:
         started.set()
         go.wait(10)
-        done.append("slow")
+        done.set()
 
     scope = anyio.CancelScope()
+    ended = False
 
-    async def first() -> None:
+    async def caller() -> None:
+        nonlocal ended
         with scope:
-            await queue.run(slow)
+            try:
+                await in_thread(slow)
+            finally:
+                ended = True
             await anyio.sleep_forever()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(first)
+        group.start_soon(caller)
         while not started.is_set():
             await anyio.lowlevel.checkpoint()
-        second_done = anyio.Event()
-
-        async def second() -> None:
-            await queue.run(lambda: done.append("second"))
-            second_done.set()
-
-        group.start_soon(second)
         scope.cancel()
         for _ in range(10):
             await anyio.lowlevel.checkpoint()
-        assert done == []
+        assert not ended
         go.set()
-        await second_done.wait()
-    assert done == ["slow", "second"]
-    await queue.run(lambda: done.append("third"))
-    assert done[-1] == "third"
+    assert done.is_set()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_that_is_cancelled_twice() -> None:
+    started, go = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        started.set()
+        go.wait(10)
+        return "done"
+
+    task = asyncio.ensure_future(in_thread(slow))
+    while not started.is_set():
+        await asyncio.sleep(0)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not task.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task

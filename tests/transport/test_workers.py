@@ -8,7 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from netclients.errors import ConfigurationError
 from netclients.transport.readiness import running_asyncio_loop
-from netclients.transport.workers import Outlet, Workers
+from netclients.transport.workers import Crew, Outlet, Workers
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ async def test_all_items_arrive_and_the_room_is_bounded() -> None:
             await outlet.put(number)
             ahead = max(ahead, len(outlet._items))
 
-    workers = Workers(work, 3, outlet)
+    workers = Workers(Crew(work, 3, outlet))
     await workers.open()
     workers.start()
     assert sorted(await drain(outlet)) == list(range(20))
@@ -49,7 +49,7 @@ async def test_a_failure_reaches_the_consumer_after_what_was_ready() -> None:
         await outlet.put(1)
         raise ZeroDivisionError
 
-    workers = Workers(work, 1, outlet)
+    workers = Workers(Crew(work, 1, outlet))
     await workers.open()
     assert await outlet.get() == 1
     with pytest.raises(ZeroDivisionError):
@@ -68,7 +68,7 @@ async def test_closing_ends_workers_that_wait_for_room() -> None:
         finally:
             ended.append(1)
 
-    workers = Workers(work, 3, outlet)
+    workers = Workers(Crew(work, 3, outlet))
     await workers.open()
     assert await outlet.get() == 1
     for _ in range(10):
@@ -84,7 +84,7 @@ async def test_without_async_with() -> None:
     async def work() -> None:
         await outlet.put(1)
 
-    workers = Workers(work, 2, outlet)
+    workers = Workers(Crew(work, 2, outlet))
     if running_asyncio_loop() is None:
         with pytest.raises(ConfigurationError, match="async with"):
             workers.start()
@@ -102,7 +102,7 @@ async def test_a_consumer_that_is_cancelled_can_come_back() -> None:
         await go.wait()
         await outlet.put(7)
 
-    workers = Workers(work, 1, outlet)
+    workers = Workers(Crew(work, 1, outlet))
     await workers.open()
     with anyio.move_on_after(0.01) as scope:
         await outlet.get()
