@@ -6,8 +6,9 @@ import ftplib
 import io
 import socket
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -172,6 +173,49 @@ def test_protocol_log(start_server: StartServer, name: str) -> None:
     assert "FEAT" in server.command_log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("pieces", "answer"),
+    [
+        ([b"PASS alice", b"pw\r\nFEAT\r\nTYPE I\r\n"], b"230"),
+        ([b"PASS alicepw", b"\r\nFEAT\r\nTYPE I\r\n"], b"230"),
+        ([b"PASS alicepw\r", b"\nFEAT\r\nTYPE I\r\n"], b"530"),
+    ],
+    ids=["within the password", "before CR", "before LF"],
+)
+def test_quirk_proftpd_lone_lf(proftpd: RealServer, pieces: list[bytes], answer: bytes) -> None:
+    """A right password is wrong if its LF comes alone: the reason for ``bearable`` in tests/faults/test_sweep_real.py.
+
+    A ProFTPD that answers 230 to the last needs it no more.
+    """
+    with socket.create_connection((proftpd.host, proftpd.port), timeout=10) as sock, sock.makefile("rb") as replies:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert replies.readline().startswith(b"220")
+        sock.sendall(b"USER alice\r\n")
+        assert replies.readline().startswith(b"331")
+        for piece in pieces:
+            sock.sendall(piece)
+            _wait_until_read(sock)
+        assert replies.readline().startswith(answer)
+
+
+def _wait_until_read(sock: socket.socket) -> None:
+    """Until the server has taken what it was sent: the next piece then comes in a read of its own."""
+    port = sock.getsockname()[1]
+    deadline = time.monotonic() + 10
+    while unread := _unread_at_peer_of(port):
+        assert time.monotonic() < deadline, f"{unread} bytes were never read"
+        time.sleep(0.002)
+
+
+def _unread_at_peer_of(port: int) -> int:
+    """What waits in the receive queue of the other end of this loopback connection (Linux)."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, _, queues, *_ = line.split()
+        if int(remote.rpartition(":")[2], 16) == port:
+            return int(queues.rpartition(":")[2], 16)
+    raise AssertionError("the server has closed the connection")
+
+
 @pytest.mark.anyio
 async def test_every_backend_may_reach_the_servers(ftp_server: FTPTarget) -> None:
     async with await anyio.connect_tcp(ftp_server.host, ftp_server.port) as stream:
@@ -201,6 +245,19 @@ def test_a_misspelt_knob_is_an_error(tmp_path: Path) -> None:
         running("vsftpd", tmp_path, MAX_CLIENT=3),
     ):
         pass
+
+
+@pytest.mark.servers("vsftpd")
+def test_a_server_on_the_ports_of_another_finds_no_files_of_it(
+    server_work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with claim_ports() as ports:
+        monkeypatch.setattr("tests.servers.process.claim_ports", lambda: nullcontext(ports))
+        with running("vsftpd", server_work) as first:
+            first.put("left", b"behind")
+        with running("vsftpd", server_work) as second:
+            assert second.port == first.port
+            assert list(second.root.iterdir()) == []
 
 
 def test_no_block_of_ports_is_given_twice() -> None:

@@ -63,6 +63,7 @@ class Direction:
         self._points.sort(key=_position)
         self._memory = b""
         self._received = 0
+        self._held = b""
 
     @property
     def precise(self) -> bool:
@@ -88,13 +89,19 @@ class Direction:
         if self._unmatched:
             self._match(data)
         self._received += len(data)
-        self._put(data, len(data))
+        data = self._held + data
+        self._held = _begun(self._flow.whole, data)
+        data = data.removesuffix(self._held)
+        if data:
+            self._put(data, len(data))
 
     def feed_eof(self) -> None:
         """Take the end of the stream from the source."""
         if self._state == "stalled":
             self._owner.end(reset=True)  # the sender gave up
         elif self._state != "discard":
+            if self._held:
+                self._put(self._held, len(self._held))
             self._put(None, 0)
 
     def _put(self, data: bytes | None, size: int) -> None:
@@ -151,7 +158,7 @@ class Direction:
     def _send(self, data: bytes) -> None:
         """Send a slice of the first piece in the queue, with what is injected right behind it."""
         assert self.sink is not None
-        size = self._slice_size(len(data))
+        size = self._slice_size(data)
         due, _ = self._queue.popleft()
         if size < len(data):
             self._queue.appendleft((due, data[size:]))
@@ -167,10 +174,14 @@ class Direction:
         if self._paused and self._queued < _MAX_QUEUE // 2:
             self._pause(False)
 
-    def _slice_size(self, available: int) -> int:
-        size = min(available, self._flow.chunk or _SLICE)
+    def _slice_size(self, data: bytes) -> int:
+        size = min(len(data), self._flow.chunk or _SLICE)
         if self._flow.rate:
             size = min(size, max(1, int(self._flow.rate / 100)))
+        if parted := _begun(self._flow.whole, data[:size]):
+            begin = size - len(parted)
+            if data.startswith(self._flow.whole, begin):
+                size = begin or len(self._flow.whole)
         if self._points:
             size = min(size, self._points[0][0] - self._sent)
         return size
@@ -226,3 +237,11 @@ class Direction:
 
 def _position(point: tuple[int, Cut | Inject]) -> int:
     return point[0]
+
+
+def _begun(whole: bytes, data: bytes) -> bytes:
+    """Return the longest end of `data` that may go on to become `whole`."""
+    for size in range(min(len(whole) - 1, len(data)), 0, -1):
+        if data.endswith(whole[:size]):
+            return whole[:size]
+    return b""

@@ -49,6 +49,8 @@ class Flow:
     """Bytes a second."""
     chunk: int | None = None
     """Send at most so many bytes at a time, each in a packet of its own."""
+    whole: bytes = b""
+    """What `chunk` and `rate` leave in one packet, such as ``b"\\r\\n"`` for servers that mistake a lone LF."""
     cut: Cut | None = None
     inject: tuple[Inject, ...] = ()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from netclients.testing import Cut, FaultProxy, Flow, FTPServer, Inject, Plan
+from tests.servers.ports import claim_ports
 
 
 class _Echo(socketserver.BaseRequestHandler):
@@ -167,6 +168,41 @@ def test_one_byte_chunks(echo: _Server) -> None:
         assert _ask(proxy, data) == (data, "end")
 
 
+@pytest.mark.parametrize(
+    ("sent", "packets"),
+    [
+        ([b"ab\r\nc"], [b"a", b"b", b"\r\n", b"c"]),
+        ([b"a\r", b"\nb"], [b"a", b"\r\n", b"b"]),
+        ([b"\r\r\n\n\r"], [b"\r", b"\r\n", b"\n", b"\r"]),
+    ],
+)
+def test_some_bytes_stay_together(sent: list[bytes], packets: list[bytes]) -> None:
+    got = []
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        # Far enough apart that each packet is read alone.
+        FaultProxy(listener.getsockname(), plan=Plan(up=Flow(chunk=1, rate=10, whole=b"\r\n"))) as proxy,
+        _connect(proxy) as sock,
+    ):
+        listener.settimeout(10)
+        server, _ = listener.accept()
+        with server:
+            for piece in sent:
+                sock.sendall(piece)
+                time.sleep(0.02)  # or the proxy might read both at once, which would show nothing
+            sock.shutdown(socket.SHUT_WR)
+            while packet := server.recv(100):
+                got.append(packet)
+    assert got == packets
+
+
+def test_larger_chunks_give_way_to_what_stays_together(echo: _Server) -> None:
+    data = b"".join(b"%d\r\n" % number for number in range(1000))
+    plan = Plan(up=Flow(chunk=3, whole=b"\r\n"), down=Flow(chunk=4, whole=b"\r\n"))
+    with FaultProxy(echo.server_address[:2], plan=plan) as proxy:
+        assert _ask(proxy, data) == (data, "end")
+
+
 def test_latency_delays_but_keeps_pipelines_flowing(echo: _Server) -> None:
     with FaultProxy(echo.server_address[:2], plan=Plan.round_trip(0.2)) as proxy, _connect(proxy) as sock:
         sock.sendall(b"x")
@@ -270,10 +306,12 @@ def test_ftp_data_goes_through_the_proxy(tmp_path: Path, extended: bool) -> None
 @pytest.mark.parametrize("chunk", [1, None])
 def test_ftp_over_tls_by_data_ports(tmp_path: Path, chunk: int | None) -> None:
     (tmp_path / "a").write_bytes(bytes(5_000))
-    ports = range(47310, 47330)
     flow = Flow(chunk=chunk)
     with (
-        FTPServer(tmp_path, tls="explicit", passive_ports=ports) as server,
+        claim_ports() as block,
+        FTPServer(
+            tmp_path, tls="explicit", passive_ports=(ports := range(block.passive_min, block.passive_min + 20))
+        ) as server,
         FaultProxy((server.host, server.port), plan=Plan(flow, flow), ftp=True, data_ports=ports, host="::1") as proxy,
         ftplib.FTP_TLS(context=server.client_context()) as client,
     ):
