@@ -59,7 +59,8 @@ def work_directory() -> Iterator[Path]:
 def running(name: str, work: Path, **knobs: str | int) -> Iterator[RealServer]:
     """Run the recipe ``name`` with these knobs (see README.md).
 
-    Servers that share ``work`` share their certificate.
+    Servers that share ``work`` share their certificate, and nothing else: each has a new directory below it. A
+    directory by port would come back with the port, and with the files of the server that had it before.
     """
     recipe = RECIPES[name]
     settings = {knob: str(value) for knob, value in knobs.items()}
@@ -74,14 +75,17 @@ def running(name: str, work: Path, **knobs: str | int) -> Iterator[RealServer]:
 
 
 def _start(recipe: Recipe, work: Path, ports: PortBlock, knobs: dict[str, str]) -> RealServer:
-    directory = work / recipe.directory.format(port=ports.control)
+    own = Path(tempfile.mkdtemp(prefix="s-", dir=work))
+    own.chmod(0o755)
+    directory = own / recipe.directory.format(port=ports.control)
     user = recipe.user.format(port=ports.control)
-    output_file = work / f"{directory.name}.out"
+    output_file = own / f"{directory.name}.out"
     environment = {
         **os.environ,
         **knobs,
         "ROOT": str(INSTALL_ROOT),
-        "WORK": str(work),
+        "WORK": str(own),
+        "CERT_DIR": str(work / "cert"),
         "PORT": str(ports.control),
         "FTP_USER": user,
         "PASV_MIN": str(ports.passive_min),
