@@ -5,7 +5,8 @@
     client method → job (download, upload, listing, change) → pool → FTPConnection → server
 
 A relative path is relative to the directory of the client's URL, an absolute one is the server's. Every method
-may be cancelled at any time; errors are those of :mod:`netclients.errors`.
+may be cancelled at any time; errors are those of :mod:`netclients.errors`. Jobs other than a single download are
+imported by the methods that run them: a program that imports the client pays for what it uses.
 """
 
 from __future__ import annotations
@@ -24,19 +25,13 @@ from netclients.errors import (
     RemotePermissionDenied,
 )
 from netclients.events import Events, Trace
-from netclients.ftp import changes
-from netclients.ftp.batch import BatchProducer, DownloadJobs, UploadJobs
 from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
 from netclients.ftp.login import connect
-from netclients.ftp.lookup import find
 from netclients.ftp.paths import local_path, remote_path
-from netclients.ftp.remote_file import RemoteFile
 from netclients.ftp.results import Download, Item, Upload
-from netclients.ftp.scanning import scan
 from netclients.ftp.settings import Learned, Settings
 from netclients.ftp.types import Entry
-from netclients.ftp.upload import FileUpload
 from netclients.pool import Pool, PoolStats
 from netclients.retry import RetryPolicy, retrying
 from netclients.streams import Stream
@@ -49,6 +44,7 @@ if TYPE_CHECKING:
 
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.download import OnProgress
+    from netclients.ftp.remote_file import RemoteFile
     from netclients.transport.bulk import Sink
     from netclients.transport.source import Uploadable
 
@@ -227,6 +223,8 @@ class FTPClient:
         A source keeps its path below ``destination``. Two sources for one place: the second fails. ``limit_rate`` is
         for all of them together.
         """
+        from netclients.ftp.batch import BatchProducer, DownloadJobs
+
         check_options(verify)
         jobs = DownloadJobs(
             self._context,
@@ -241,6 +239,8 @@ class FTPClient:
 
     def open(self, path: str, mode: Literal["rb"] = "rb", *, offset: int = 0) -> RemoteFile:
         """Open a file for reading from byte ``offset``: ``async with ftp.open("f") as f: await f.read(10)``."""
+        from netclients.ftp.remote_file import RemoteFile
+
         if mode != "rb":
             raise ConfigurationError(f"mode={mode!r}: remote files are opened as 'rb'")
         return RemoteFile(self._context, self._file(path), offset, owner=self)
@@ -294,6 +294,8 @@ class FTPClient:
             TruncatedTransfer: the server has another number of bytes than were sent.
             OutcomeUnknown: whether the last step took effect could not be found out.
         """
+        from netclients.ftp.upload import FileUpload
+
         if verify not in ("size", "none"):
             raise ConfigurationError(f"verify={verify!r}: choose size or none")
         job = FileUpload(
@@ -324,6 +326,8 @@ class FTPClient:
         A relative source keeps its path below ``destination``, an absolute one its name; missing directories are
         made. Two sources for one place: the second fails.
         """
+        from netclients.ftp.batch import BatchProducer, UploadJobs
+
         jobs = UploadJobs(
             self._context,
             self._path,
@@ -346,6 +350,8 @@ class FTPClient:
             RemoteFileNotFound, RemotePermissionDenied, PermanentReplyError: no such directory, or not for us.
             ProtocolError: a line that can't be understood.
         """
+        from netclients.ftp.scanning import scan
+
         shown = "" if path == "." else path
         return scan(self._context, self._path(path), shown, owner=self)
 
@@ -356,6 +362,8 @@ class FTPClient:
             RemoteFileNotFound, RemotePermissionDenied: where the server lets us know which.
             PermanentReplyError: where it does not.
         """
+        from netclients.ftp.lookup import find
+
         resolved = self._path(path) or "."
 
         async def look() -> Entry:
@@ -387,7 +395,9 @@ class FTPClient:
         Raises:
             OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
         """
-        await changes.rename(self._context, self._name(source), self._name(target))
+        from netclients.ftp.changes import rename
+
+        await rename(self._context, self._name(source), self._name(target))
 
     async def remove(self, path: str) -> None:
         """Remove a file (DELE).
@@ -395,12 +405,16 @@ class FTPClient:
         Raises:
             OutcomeUnknown: the reply was lost, and the tree does not show whether it was done.
         """
-        await changes.remove(self._context, self._file(path))
+        from netclients.ftp.changes import remove
+
+        await remove(self._context, self._file(path))
 
     async def makedirs(self, path: str) -> None:
         """Make a directory and the missing ones above it (MKD). One that exists is fine."""
+        from netclients.ftp.changes import make_directories
+
         if resolved := self._path(path):
-            await changes.make_directories(self._context, resolved)
+            await make_directories(self._context, resolved)
 
     def _path(self, path: str) -> str:
         if not isinstance(path, str):

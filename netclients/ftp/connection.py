@@ -4,7 +4,8 @@ Made by :func:`netclients.ftp.login.connect`, lent by ``FTPClient.connection()``
 to the working directory. All methods raise :class:`~netclients.errors.ReplyError` when the server refuses,
 :class:`~netclients.errors.UnsupportedError` when it does not know the command,
 :class:`~netclients.errors.ConnectionLost` and :class:`~netclients.errors.PhaseTimeout` when it is gone or
-silent, and :class:`~netclients.errors.ConfigurationError` for arguments with CR, LF or NUL.
+silent, and :class:`~netclients.errors.ConfigurationError` for arguments with CR, LF or NUL. What reads listings
+is imported when one is asked for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from netclients.errors import AuthenticationError, ConfigurationError, Unsupport
 from netclients.ftp.commands import Command, command, raw_command
 from netclients.ftp.data import Transfer, open_transfer
 from netclients.ftp.dialogue import Dialogue
-from netclients.ftp.lines import LineProducer
-from netclients.ftp.listing import parse_list_line, parse_mlsd_line, parse_nlst_line
 from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import (
     parse_features,
@@ -316,15 +315,21 @@ class FTPConnection(Dialogue):
 
     def mlsd(self, path: str = "") -> Stream[Entry]:
         """MLSD: a directory's entries with their facts (RFC 3659 section 7)."""
+        from netclients.ftp.listing import parse_mlsd_line
+
         return self._listing("MLSD", path, lambda line: parse_mlsd_line(line, path, self.decode))
 
     def list(self, path: str = "") -> Stream[Entry]:
         """LIST: a directory's entries, as far as the server's format is understood."""
+        from netclients.ftp.listing import parse_list_line
+
         now = datetime.now(UTC)
         return self._listing("LIST", path, lambda line: parse_list_line(line, path, self.decode, now, basename=True))
 
     def nlst(self, path: str = "") -> Stream[Entry]:
         """NLST: a directory's names."""
+        from netclients.ftp.listing import parse_nlst_line
+
         return self._listing("NLST", path, lambda line: parse_nlst_line(line, path, self.decode))
 
     def dir(self, path: str = "") -> Stream[str]:
@@ -333,6 +338,7 @@ class FTPConnection(Dialogue):
 
     def retrlines(self, path: str) -> Stream[str]:
         """RETR in ASCII type: a text file's lines without their ends."""
+        from netclients.ftp.lines import LineProducer
 
         async def open_text() -> Transfer:
             await self.type(TransferType.ASCII)
@@ -352,6 +358,8 @@ class FTPConnection(Dialogue):
             transfer.abort()
 
     def _listing(self, verb: str, path: str, parse: Callable[[bytes], T | None]) -> Stream[T]:
+        from netclients.ftp.lines import LineProducer
+
         sent = command(verb, self.encode(path))
 
         async def open_listing() -> Transfer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 from dataclasses import asdict, dataclass
 
@@ -104,6 +103,8 @@ class PartFile:
             return False
 
     def _recall(self) -> Fingerprint | None:
+        import json  # few downloads have a memory
+
         try:
             with open(self._memo, encoding="utf-8") as file:
                 memo = json.load(file)
@@ -115,6 +116,8 @@ class PartFile:
         """Write down which version of the remote file the part belongs to."""
         if fingerprint == self._remembered:
             return
+        import json  # few downloads have a memory
+
         try:
             with open(self._memo, "w", encoding="utf-8") as file:
                 json.dump(asdict(fingerprint), file)

@@ -24,7 +24,6 @@ from netclients.errors import (
     TruncatedTransfer,
 )
 from netclients.ftp.data import Transfer, open_transfer
-from netclients.ftp.lookup import explain
 from netclients.ftp.partfile import Fingerprint
 from netclients.ftp.replies import parse_mdtm, parse_size
 from netclients.retry import Schedule
@@ -224,6 +223,8 @@ class RemoteReader:
         self.attempts += 1
 
     async def _explain(self, connection: FTPConnection, error: PermanentReplyError) -> NetClientError:
+        from netclients.ftp.lookup import explain  # downloads that succeed need no explanation
+
         try:
             await connection.settle_all()
         except NetClientError:

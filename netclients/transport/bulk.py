@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 
 from netclients.errors import ConfigurationError, NetClientError
 from netclients.transport.callers import CallerError, callers_errors

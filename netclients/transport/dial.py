@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from netclients.errors import ConfigurationError, ConnectError, NetClientError, PhaseTimeout
-from netclients.transport.proxy import Proxy
 from netclients.transport.readiness import running_asyncio_loop, wait_for_sockets
 from netclients.transport.stream import SocketStream
 from netclients.transport.tls import Scratch, TLSStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from netclients.transport.proxy import Proxy
 
 __all__ = ["Dialer", "Listener"]
 
@@ -40,7 +41,7 @@ class Dialer:
 
     def __init__(self, *, context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
         self._context = context
-        self._proxy = None if proxy is None else Proxy(proxy)
+        self._proxy = None if proxy is None else _proxy(proxy)
         self._scratch: bytearray | None = None
         self._records: Scratch | None = None
 
@@ -136,6 +137,12 @@ class Dialer:
     def allows_tls12(self) -> bool:
         """Whether the settings leave TLS 1.2 as a choice."""
         return self.context.minimum_version <= ssl.TLSVersion.TLSv1_2
+
+
+def _proxy(url: str) -> Proxy:
+    from netclients.transport.proxy import Proxy  # most clients have none
+
+    return Proxy(url)
 
 
 async def _limited(connect: Callable[[], Awaitable[socket.socket]], timeout: float | None, what: str) -> socket.socket:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 
 import anyio
-import anyio.lowlevel
 
 __all__ = ["Turn", "checkpoint", "running_asyncio_loop", "wait_for_sockets"]
 
@@ -32,7 +31,9 @@ def running_asyncio_loop() -> asyncio.AbstractEventLoop | None:
 async def checkpoint() -> None:
     """Let other tasks run, and be cancelled here if that is due."""
     if running_asyncio_loop() is None:
-        await anyio.lowlevel.checkpoint()
+        from anyio import lowlevel  # slow to import, and asyncio never needs it
+
+        await lowlevel.checkpoint()
     else:
         await asyncio.sleep(0)
 

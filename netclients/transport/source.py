@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import anyio
-import anyio.lowlevel
 from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.transport.callers import callers_errors
 from netclients.transport.disk import in_thread
+from netclients.transport.readiness import checkpoint
 from netclients.transport.stream import Buffer
 
 __all__ = ["ByteSource", "Uploadable"]
@@ -129,7 +129,7 @@ class ByteSource:
 
     async def read(self) -> Buffer:
         """Return the next chunk, to be sent before the next call; an empty one is the end."""
-        await anyio.lowlevel.checkpoint_if_cancelled()
+        await checkpoint()
         if self.in_file:
             return await in_thread(self.read_file)
         chunk: Buffer

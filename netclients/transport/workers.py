@@ -11,13 +11,15 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
 
 from netclients.errors import ConfigurationError
 from netclients.transport.readiness import running_asyncio_loop
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = ["Crew", "Outlet", "Workers"]
 
@@ -44,7 +46,12 @@ class Outlet(Generic[T]):
         while len(self._items) >= self._room:
             event = anyio.Event()
             self._waiting_for_room.append(event)
-            await event.wait()
+            try:
+                await event.wait()
+            except BaseException:
+                if event.is_set():
+                    self._made_room()  # for the next one
+                raise
         self._items.append(item)
         self._notify()
 
@@ -67,17 +74,21 @@ class Outlet(Generic[T]):
                 raise StopAsyncIteration
             self._changed = anyio.Event()
             await self._changed.wait()
-        if self._waiting_for_room:
-            self._waiting_for_room.popleft().set()
-        return self._items.popleft()
+        item = self._items.popleft()
+        self._made_room()
+        return item
 
     def take_all(self) -> list[T]:
         """Return what is there, without waiting for more."""
         items = list(self._items)
         self._items.clear()
-        while self._waiting_for_room:
-            self._waiting_for_room.popleft().set()
+        self._made_room()
         return items
+
+    def _made_room(self) -> None:
+        # As many as find room, not all: thousands may wait.
+        for _ in range(min(len(self._waiting_for_room), self._room - len(self._items))):
+            self._waiting_for_room.popleft().set()
 
 
 @dataclass(frozen=True, slots=True)
