@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from netclients.errors import ConfigurationError, ConnectionLost, LocalFileError
+from netclients.transport import source as source_module
 from netclients.transport.callers import CallerError
 from netclients.transport.source import ByteSource
 
@@ -56,6 +57,39 @@ async def test_a_path(tmp_path: Path, as_text: bool) -> None:
     assert await everything(source) == DATA[2_000_000:]
     await source.aclose()
     await source.aclose()
+
+
+@pytest.mark.parametrize("extra", [0, 1, 1000])
+async def test_what_is_in_a_file_can_be_read_by_a_thread(tmp_path: Path, extra: int) -> None:
+    chunk = source_module._CHUNK
+    data = bytes(range(256)) * (chunk // 256) * 2 + b"x" * extra
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    source = ByteSource(path)
+    await source.prepare()
+    assert not source.in_file  # the first chunk was read ahead
+    assert bytes(await source.read()) == data[:chunk]
+    assert source.in_file
+    assert bytes(source.read_file()) == data[chunk : 2 * chunk]
+    assert source.pulled == 2 * chunk
+    assert source.in_file  # only a short chunk shows the end
+    assert bytes(source.read_file()) == data[2 * chunk :]
+    assert not source.in_file
+    assert bytes(source.read_file()) == bytes(await source.read()) == b""
+    await source.rewind(chunk + 5)
+    assert source.in_file
+    assert bytes(source.read_file()) == data[chunk + 5 : 2 * chunk + 5]
+    assert source.pulled == min(2 * chunk + 5, len(data))
+    await source.aclose()
+
+
+async def test_what_is_no_file_is_not_read_by_a_thread() -> None:
+    for one in (b"bytes", [b"piece"]):
+        source = ByteSource(one)
+        await source.prepare()
+        assert not source.in_file
+        assert bytes(await source.read()) == b"".join([one] if isinstance(one, bytes) else one)
+        assert not source.in_file
 
 
 async def test_an_open_file_starts_where_it_stands_and_stays_open(tmp_path: Path) -> None:
