@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,15 +177,18 @@ async def test_active_mode_refuses_foreign_peers(tmp_path: Path) -> None:
 
 
 async def _lateness(work: object) -> float:
-    """Run ``work`` beside a ticker of 5 ms; return how late that was at the worst, in seconds."""
+    """Run ``work`` beside a ticker of 5 ms; return how late that was at the worst, in seconds.
+
+    Time in which other processes had the processor does not count: late is what this thread worked meanwhile.
+    """
     worst = 0.0
 
     async def tick() -> None:
         nonlocal worst
         while True:
-            due = anyio.current_time() + 0.005
+            due, worked = anyio.current_time() + 0.005, time.thread_time()
             await anyio.sleep(0.005)
-            worst = max(worst, anyio.current_time() - due)
+            worst = max(worst, min(anyio.current_time() - due, time.thread_time() - worked))
 
     async with anyio.create_task_group() as group:
         group.start_soon(tick)
@@ -220,7 +224,6 @@ async def test_a_million_entries_in_bounded_memory_without_starving_the_loop(
 
     async def work() -> None:
         nonlocal seen
-        seen = 0
         async with client.scandir("d") as found:
             async for _ in found:
                 seen += 1
@@ -228,12 +231,8 @@ async def test_a_million_entries_in_bounded_memory_without_starving_the_loop(
     with HostileServer(answers) as server:
         async with client_for(server) as client:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            worst = 1.0
-            for _ in range(3):  # other processes may take the processor away, but not each time
-                worst = min(worst, await _lateness(work))
-                assert seen == entries
-                if worst < 0.05:
-                    break
+            worst = await _lateness(work)
+            assert seen == entries
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
             assert_at_rest(client)
     assert grown < 64 * 1024, f"{grown} KiB more"
