@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,19 @@ pytest_plugins = ["tests.fix_servers"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores interrupts, and so would the programs that the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MOST_PROCESSES = 4  # each has servers of its own
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The suite runs in a process per core; files that are named run here, where a debugger reaches them."""
+    if any(Path(argument.partition("::")[0]).is_file() for argument in config.args):
+        return 0
+    return min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_PROCESSES
+    )
+
 
 NO_UVLOOP = importlib.util.find_spec("uvloop") is None
 

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ StartServer = Callable[..., RealServer]
 """``start_server(name, **knobs)``: runs until the test ends; tests/servers/README.md lists the knobs."""
 
 LEFT_OUT = pytest.StashKey[str]()
+REFUSED = pytest.StashKey[str]()
 
 
 # Policy
@@ -60,11 +62,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reasons = ", ".join(sorted({missing[name] for name in absent}))
         summary = f"{', '.join(absent)} ({reasons}): {len(dropped)} tests"
         if config.getoption("--real-servers") == "require":
-            raise pytest.UsageError(f"real servers are required, but these can't run: {summary}")
+            config.stash[REFUSED] = f"real servers are required, but these can't run: {summary}"
+            raise pytest.UsageError(config.stash[REFUSED])
         items[:] = [item for item in items if item not in set(dropped)]
         config.hook.pytest_deselected(items=dropped)
         config.stash[LEFT_OUT] = summary
     return result
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # A process that runs a part of the suite tells the one that prints.
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["left out"] = session.config.stash.get(LEFT_OUT, None)
+        output["refused"] = session.config.stash.get(REFUSED, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", {})
+    if refused := output.get("refused"):
+        raise pytest.UsageError(refused)
+    if summary := output.get("left out"):
+        node.config.stash[LEFT_OUT] = summary
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

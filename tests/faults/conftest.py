@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.faults.harness import POINTS
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # A process that runs a part of the suite hands its count over to the one that prints.
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["fault points"] = dict(POINTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    POINTS.update(getattr(node, "workeroutput", {}).get("fault points", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -12,3 +25,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("fault points")
         for name, count in sorted(POINTS.items()):
             terminalreporter.write_line(f"{count:6d}  {name}")
+        terminalreporter.write_line(f"{sum(POINTS.values()):6d}  in all")

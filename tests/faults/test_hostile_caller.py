@@ -67,7 +67,9 @@ def _raise_base(_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sink", "error"), [(_raise, Oops), (_raise_async, Oops), (_raise_base, KeyboardInterrupt)], ids=repr
+    ("sink", "error"),
+    [(_raise, Oops), (_raise_async, Oops), (_raise_base, KeyboardInterrupt)],
+    ids=lambda of: of.__name__,
 )
 async def test_sinks_that_raise(server: FTPServer, sink: Any, error: type[BaseException]) -> None:
     async with client_for(server) as client:

@@ -66,5 +66,14 @@ def test_only_what_was_asked_for_is_required(tmp_path: Path) -> None:
     assert result.returncode == 0
 
 
+def test_processes_that_share_the_suite_speak_with_one_voice(tmp_path: Path) -> None:
+    result = run(tmp_path, "-n", "2")
+    assert "left out: proftpd, pureftpd, vsftpd (not installed): 5 tests" in result.stdout.splitlines()
+    assert "1 passed" in result.stdout.splitlines()[-1]
+    result = run(tmp_path, "-n", "2", "--real-servers=require")
+    assert "real servers are required, but these can't run: proftpd, pureftpd, vsftpd" in result.stderr
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+
+
 def test_switched_off(tmp_path: Path) -> None:
     assert "(switched off): 5 tests" in run(tmp_path, "--real-servers=off").stdout
