@@ -1,12 +1,11 @@
 """What the fault tests share: impatient clients, what must hold at rest, and the count of points.
 
 A *point* is one place where something went wrong: one byte of a dialogue, one suspension of a call. Every
-test adds its points to :data:`POINTS`; the summary of the run prints them by server.
+test adds its points to :data:`~tests.faults.report.POINTS`; the summary of the run prints them by server.
 """
 
 from __future__ import annotations
 
-import collections
 import gc
 import os
 import ssl
@@ -17,9 +16,6 @@ import anyio
 from netclients import FTPClient, PoolLimits, RetryPolicy, Timeouts
 from netclients.testing import FaultProxy
 from tests.servers import FTPTarget
-
-POINTS: collections.Counter[str] = collections.Counter()
-"""How many points ran, by ``"server: what"``."""
 
 ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, initial=0, maximum=0)

@@ -10,8 +10,9 @@ from typing import Literal
 from netclients import FTPClient, NetClientError, RetryPolicy, Timeouts
 from netclients.testing import Cut, FaultProxy, Flow, Plan
 from netclients.testing.fault_plans import How, Kind
-from tests.faults.harness import IMPATIENT, ONCE, PATIENT, POINTS, WARY, assert_at_rest, behind, client_of
+from tests.faults.harness import IMPATIENT, ONCE, PATIENT, WARY, assert_at_rest, behind, client_of
 from tests.faults.operations import Operation, Stage
+from tests.faults.report import POINTS
 from tests.servers import FTPTarget
 
 Way = Literal["up", "down"]

@@ -12,7 +12,6 @@ import pytest
 from netclients import FTPClient
 from netclients.testing import Delay, FTPServer, cancel_everywhere, random_cancellations
 from tests.faults.harness import (
-    POINTS,
     THRICE,
     assert_at_rest,
     client_of,
@@ -21,6 +20,7 @@ from tests.faults.harness import (
     settles,
 )
 from tests.faults.operations import DATA, NAMES, OPERATIONS, Operation, Stage, set_stage
+from tests.faults.report import POINTS
 from tests.servers import FTPTarget
 
 pytestmark = [pytest.mark.anyio]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from netclients import FTPClient, NetClientError, PhaseTimeout, PoolLimits, ProtocolError, ReplyError, Timeouts
-from tests.faults.harness import ONCE, POINTS, assert_at_rest, settles
+from tests.faults.harness import ONCE, assert_at_rest, settles
 from tests.faults.hostile import Answer, HostileServer, Session
+from tests.faults.report import POINTS
 
 pytestmark = [pytest.mark.anyio]
 

@@ -10,8 +10,9 @@ import pytest
 
 from netclients import FTPClient, NetClientError, PhaseTimeout, ProtocolError, Timeouts, TLSError, UnsupportedError
 from netclients.testing import Cut, FaultProxy, Flow, Inject, Plan, certificates
-from tests.faults.harness import ONCE, POINTS, assert_at_rest, behind, client_of
+from tests.faults.harness import ONCE, assert_at_rest, behind, client_of
 from tests.faults.hostile import Answer, HostileServer, Session
+from tests.faults.report import POINTS
 from tests.servers import FTPTarget
 
 pytestmark = [pytest.mark.anyio]

@@ -9,7 +9,8 @@ import pytest
 
 from netclients import AuthenticationError, FTPClient, PoolLimits, RetryPolicy
 from netclients.testing import FTPServer
-from tests.faults.harness import POINTS, THRICE, assert_at_rest, settles
+from tests.faults.harness import THRICE, assert_at_rest, settles
+from tests.faults.report import POINTS
 from tests.fix_servers import StartServer
 
 pytestmark = [pytest.mark.anyio]

@@ -1,12 +1,17 @@
-"""The summary of a run says how many fault points it saw, on which server."""
+"""The summary of a run says how many fault points it saw, on which server.
+
+A plugin, not a conftest.py: where several processes share the suite, the one that prints collects no tests.
+"""
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import pytest
 
-from tests.faults.harness import POINTS
+POINTS: collections.Counter[str] = collections.Counter()
+"""How many points ran, by ``"server: what"``."""
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
