@@ -322,7 +322,7 @@ class Pool(Generic[K]):
         self._opened += 1
         self._limit = max(self._limit, len(self._idle) + len(self._in_use))
         self._proven = True
-        self._burst = min(8 * self._burst, _MOST_AT_ONCE)
+        self._burst = min(2 * self._burst, _MOST_AT_ONCE)
         self._pass_on_slots()
 
     def _lower_limit(self) -> bool:

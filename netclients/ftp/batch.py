@@ -68,7 +68,7 @@ class BatchProducer(Producer[Item], Generic[T, R]):
         )
         self._pulling = anyio.Lock()
         self._exhausted = False
-        self._results: Outlet[R] = Outlet(_AHEAD)
+        self._results: Outlet[R] = Outlet(min(concurrency, _AHEAD))
         self._items: Outlet[Item] = Outlet(concurrency)
         self._workers = Workers(Crew(self._work, concurrency, self._results), Crew(self._finish, 1, self._items))
 

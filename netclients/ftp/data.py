@@ -183,6 +183,7 @@ class Transfer:
     closed_cleanly: bool | None = None
     epilogue: Callable[[], Awaitable[None]] | None = None
     _gave_head_start: bool = False
+    _has_nothing_to_say: bool = False
 
     async def start(self) -> None:
         """Wait for the server's word that the transfer begins; shake hands for TLS.
@@ -211,11 +212,18 @@ class Transfer:
                     watched, ended = None, found == 0
                 continue
             try:
-                await connection.receive(_FAREWELL if ended else timeout, "reply")
+                await connection.receive(self._patience if ended else timeout, "reply")
             except PhaseTimeout:
                 if ended:
+                    self._has_nothing_to_say = True
                     raise ConnectionLost("the data connection ended before the transfer began") from None
                 raise
+
+    @property
+    def _patience(self) -> float:
+        """Seconds to wait for the server's word on a broken data connection."""
+        timeout = self.connection.settings.timeouts.reply
+        return _FAREWELL if timeout is None else min(_FAREWELL, timeout)
 
     async def _secure(self, stream: SocketStream, timeout: float | None) -> None:
         connection = self.connection
@@ -234,9 +242,11 @@ class Transfer:
         self._suspect_tls13()
         if self.stream is not None:
             self.stream.abort()
+        if self._has_nothing_to_say:
+            return
         try:
             while self.ticket.reply is None:
-                await self.connection.receive(_FAREWELL, "reply")
+                await self.connection.receive(self._patience, "reply")
         except NetClientError:
             return  # nothing: the data connection's own error stands
         self.check()

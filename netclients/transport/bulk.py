@@ -273,6 +273,7 @@ async def receive_to_file(stream: ByteStream, buffer: FileBuffer, idle: Idle, me
 
 async def _in_thread(stream: ByteStream, move: Callable[[], Moved], meter: Meter) -> None:
     """Let a worker thread use the stream, which nobody closes meanwhile; count what it moved."""
+    await checkpoint()  # a stream that never has to wait must not outrun its cancellation
     stream.hold()
     try:
         moved = await in_thread(move)
