@@ -45,9 +45,13 @@ if TYPE_CHECKING:
     from netclients.ftp.results import Progress as Progress
     from netclients.ftp.results import Upload as Upload
     from netclients.ftp.types import Entry as Entry
+    from netclients.ftp.types import EntryKind as EntryKind
+    from netclients.ftp.types import Features as Features
+    from netclients.ftp.types import TransferType as TransferType
     from netclients.pool import PoolStats as PoolStats
     from netclients.retry import RetryPolicy as RetryPolicy
     from netclients.streams import Stream as Stream
+    from netclients.wire.replies import Reply as Reply
 
 __version__ = "0.1.0"
 
@@ -80,10 +84,11 @@ _HOMES = {
     "ftp.client": ("FTPClient",),
     "ftp.connection": ("FTPConnection",),
     "ftp.results": ("Download", "Item", "Progress", "Upload"),
-    "ftp.types": ("Entry",),
+    "ftp.types": ("Entry", "EntryKind", "Features", "TransferType"),
     "pool": ("PoolStats",),
     "retry": ("RetryPolicy",),
     "streams": ("Stream",),
+    "wire.replies": ("Reply",),
 }
 _MODULE_OF = {name: f"netclients.{module}" for module, names in _HOMES.items() for name in names}
 

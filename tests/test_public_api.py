@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 DOCUMENTED = [
     "FTPClient", "FTPConnection", "PoolLimits", "RetryPolicy", "Timeouts", "Login", "Endpoint", "TLSMode",
     "Bounds", "Events", "Stream", "Entry", "Download", "Upload", "Item", "Progress", "PoolStats",
+    "EntryKind", "Features", "Reply", "TransferType",
     "NetClientError", "ConfigurationError", "UnsupportedError", "TransportError", "ConnectError",
     "TLSError", "ConnectionLost", "PhaseTimeout", "PoolTimeout", "ProtocolError", "TruncatedTransfer",
     "ReplyError", "TransientReplyError", "PermanentReplyError", "AuthenticationError",

@@ -11,6 +11,7 @@ imported by the methods that run them: a program that imports the client pays fo
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
@@ -22,13 +23,13 @@ from netclients.errors import (
     ConfigurationError,
     ProtocolError,
     RemoteFileNotFound,
-    RemotePermissionDenied,
+    printable,
 )
 from netclients.events import Events, Trace
 from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
 from netclients.ftp.login import connect
-from netclients.ftp.paths import local_path, remote_path
+from netclients.ftp.paths import local_file, local_path, remote_path
 from netclients.ftp.results import Download, Item, Upload
 from netclients.ftp.settings import Learned, Settings
 from netclients.ftp.types import Entry
@@ -199,7 +200,7 @@ class FTPClient:
         job = FileDownload(
             self._context,
             path,
-            local_path(destination),
+            local_file(destination),
             resume=resume,
             verify=verify,
             progress=progress,
@@ -263,12 +264,22 @@ class FTPClient:
         return bytes(content)
 
     async def read_text(self, path: str, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return a text file's content, line ends as they are.
+        """Return a text file's content, line ends as they are. ``encoding`` and ``errors`` as for ``bytes.decode``.
 
         Raises:
-            UnicodeDecodeError: the content is not in ``encoding``.
+            ConfigurationError: there is no such encoding or error handler.
+            ProtocolError: the content is not in ``encoding``, or larger than ``bounds.read``.
         """
-        return (await self.read_bytes(path)).decode(encoding, errors)
+        try:
+            " ".encode(encoding)
+            codecs.lookup_error(errors)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"can't decode: {error}") from None
+        content = await self.read_bytes(path)
+        try:
+            return content.decode(encoding, errors)
+        except ValueError as error:
+            raise ProtocolError(f"{printable(path)} is not in {encoding}: {error}") from error
 
     # Uploads
 
@@ -377,14 +388,12 @@ class FTPClient:
         """Whether there is such a name.
 
         Raises:
-            PermanentReplyError: the server's refusal does not tell.
+            PermanentReplyError: the server's refusal does not tell: "permission denied" may be about a directory above.
         """
         try:
             await self.stat(path)
         except RemoteFileNotFound:
             return False
-        except RemotePermissionDenied:
-            return True
         return True
 
     # Changes

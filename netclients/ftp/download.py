@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import anyio
+
 from netclients.errors import (
     ConfigurationError,
     LocalFileError,
@@ -126,8 +128,10 @@ class FileDownload:
             if self._verify == "strict" and not self._verified:
                 raise TruncatedTransfer(f"{self._reader.path}: neither SIZE nor a TLS close alert confirms the end")
         except BaseException as error:
-            if isinstance(error, NetClientError):
-                await self._keep(error)
+            self._reader.release()
+            if isinstance(error, (NetClientError, anyio.get_cancelled_exc_class())):
+                with anyio.CancelScope(shield=True):
+                    await self._keep(error)
             self._part.discard_if_empty()
             self.close()
             if isinstance(error, CallerError):
@@ -179,7 +183,7 @@ class FileDownload:
         self._buffer.clear()
         await in_thread(self._part.restart)
 
-    async def _keep(self, error: NetClientError) -> None:
+    async def _keep(self, error: BaseException) -> None:
         """Leave a part that a later run can continue."""
         fingerprint = self._reader.fingerprint
         if isinstance(error, LocalFileError) or fingerprint is None or not self._reader.position:

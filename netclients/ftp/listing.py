@@ -142,7 +142,7 @@ def parse_list_line(
         facts["unix.group" if group.isdigit() else "unix.groupname"] = decode(group.rstrip(b" "))
     precision = _DAY if hour is None else _MINUTE
     path = _join(directory, name)
-    return Entry(name, path, kind, size, modified, precision, _mode(bits), facts, raw, target)
+    return Entry(name, path, kind, size, modified, _mode(bits), facts, raw, precision, target)
 
 
 def parse_nlst_line(
@@ -266,10 +266,10 @@ def _entry_of_facts(name: str, path: str, facts: dict[str, str], raw: bytes) -> 
         kind,
         None if size is None else _size(size),
         modified,
-        precision,
         int(mode, 8) & 0o7777 if _OCTAL.fullmatch(mode) else None,
         facts,
         raw,
+        precision,
         target,
     )
 

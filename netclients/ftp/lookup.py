@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netclients.errors import (
@@ -37,7 +38,6 @@ async def find(connection: FTPConnection, path: str) -> Entry:
 
     Raises:
         RemoteFileNotFound: MLST or the parent's listing shows that there is none.
-        RemotePermissionDenied: it is there, and not for us.
         PermanentReplyError: the server's refusal, if it can't be told which of the two it is.
     """
     if connection.features.has("MLST") and connection.settings.learned.mlst:
@@ -86,8 +86,6 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
     refusal = PermanentReplyError(f"{verb} {path}", reply.code, reply.text)
     if verb == "MLST" and _MISSING.search(reply.text):
         raise _as(RemoteFileNotFound, refusal)
-    if verb == "MLST" and _FORBIDDEN.search(reply.text):
-        raise _as(RemotePermissionDenied, refusal)
     parent, name = posixpath.split(path.rstrip("/"))
     if not name:
         raise refusal
@@ -106,18 +104,7 @@ async def _find_after_refusal(connection: FTPConnection, path: str, verb: str, r
         raise refusal from None
     if found is None:
         raise _as(RemoteFileNotFound, refusal)
-    return Entry(
-        found.name,
-        path,
-        found.kind,
-        size=found.size,
-        modified=found.modified,
-        precision=found.precision,
-        mode=found.mode,
-        facts=found.facts,
-        raw_name=found.raw_name,
-        target=found.target,
-    )
+    return replace(found, path=path)
 
 
 async def _is_no_directory(connection: FTPConnection, path: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from dataclasses import asdict, dataclass
 
 from netclients.errors import LocalFileError, printable
@@ -58,8 +59,7 @@ class PartFile:
         """
         if self._fd is not None:
             return self._remembered
-        if os.path.isdir(self.path):
-            raise self._failed("write", IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), self.path)
+        self._check_target()
         try:
             self._fd = self._open_part(os.O_RDWR)
             self._lock(self._fd)
@@ -78,6 +78,17 @@ class PartFile:
             self.close()
             raise self._failed("open", error) from error
         return self._remembered
+
+    def _check_target(self) -> None:
+        """Refuse what a rename would destroy: a directory, a device, a pipe."""
+        try:
+            mode = os.stat(self.path).st_mode
+        except OSError:
+            return  # nothing there, or opening the part will tell
+        if stat.S_ISDIR(mode):
+            raise self._failed("write", IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), self.path)
+        if not stat.S_ISREG(mode):
+            raise LocalFileError(f"{printable(self.path)} is not a regular file", filename=self.path)
 
     def _open_part(self, flags: int) -> int:
         try:
@@ -173,7 +184,8 @@ class PartFile:
             self.close()
 
     def _create(self) -> None:
-        """Open a part that nobody had: what :meth:`open` has to check and lock, a new file does not have."""
+        """Open a part that nobody had: what :meth:`open` has to look for, a new file does not have."""
+        self._check_target()
         try:
             self._fd = self._open_part(os.O_WRONLY | os.O_EXCL)
             self._lock(self._fd)

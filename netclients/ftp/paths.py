@@ -42,6 +42,18 @@ def local_path(path: object) -> str:
     return text
 
 
+def local_file(path: str | os.PathLike[str]) -> str:
+    """Return the local path of a file as text.
+
+    Raises:
+        ConfigurationError: it names a directory, or nothing.
+    """
+    text = local_path(path)
+    if os.path.basename(text) in ("", ".", ".."):
+        raise ConfigurationError(f"{printable(text)!r} is the path of a directory; name the file in it")
+    return text
+
+
 def local_destination(directory: str, path: str, *, windows: bool = sys.platform == "win32") -> str:
     """Return the place below ``directory`` for the remote ``path``, which keeps its own directories.
 

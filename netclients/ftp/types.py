@@ -90,10 +90,10 @@ class Entry:
     kind: EntryKind
     size: int | None = None
     modified: datetime | None = None
-    precision: timedelta | None = None
     mode: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict, hash=False)
     raw_name: bytes = b""
+    precision: timedelta | None = None
     target: str | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import pytest
 from netclients import (
     ConfigurationError,
     FTPClient,
+    LocalFileError,
     Progress,
+    ProtocolError,
     RetryPolicy,
     TruncatedTransfer,
     UnsupportedError,
@@ -185,9 +188,60 @@ async def test_read_bytes_and_text(ftp_server: FTPTarget, ftp: MakeClient) -> No
         assert await client.read_text("t") == text
         assert await client.read_text("latin", encoding="latin-1") == text
         assert await client.read_text("latin", errors="replace") == text.replace("ü", "\ufffd")
-        with pytest.raises(UnicodeDecodeError):
+        with pytest.raises(ProtocolError, match="not in"):
             await client.read_text("latin")
+        for wrong in ({"encoding": "nope"}, {"errors": "nope"}, {"encoding": "base64"}):
+            with pytest.raises(ConfigurationError):
+                await client.read_text("t", **wrong)
         assert client.stats.opened == 1
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+async def test_a_special_file_is_not_replaced(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path, in_batch: bool
+) -> None:
+    ftp_server.put("pipe", b"x")
+    target = tmp_path / "pipe"
+    os.mkfifo(target)
+    async with ftp() as client:
+        if in_batch:
+            async with client.download_many(["pipe"], tmp_path) as items:
+                [item] = [item async for item in items]
+            assert isinstance(item.error, LocalFileError)
+        else:
+            with pytest.raises(LocalFileError, match="not a regular file"):
+                await client.download("pipe", target)
+    assert target.is_fifo()
+
+
+@pytest.mark.parametrize("wrong", ["new/", ".", "a/.."])
+async def test_a_destination_that_names_a_directory(ftp: MakeClient, tmp_path: Path, wrong: str) -> None:
+    async with ftp() as client:
+        with pytest.raises(ConfigurationError, match="directory"):
+            await client.download("f", f"{tmp_path}/{wrong}")
+        assert client.stats.opened == 0
+    assert list(tmp_path.glob("*")) in ([], [tmp_path / "ftp"])
+
+
+async def test_a_cancel_keeps_what_has_come(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    body = os.urandom(60_000)
+    ftp_server.put("f", body)
+    seen = 0
+    async with ftp() as client:
+        with anyio.CancelScope() as scope:
+
+            def note(progress: Progress) -> None:
+                nonlocal seen
+                seen = progress.transferred
+                if seen > 10_000:
+                    scope.cancel()
+
+            await client.download("f", tmp_path / "out", progress=note, limit_rate=50_000)
+        assert scope.cancelled_caught
+        assert (tmp_path / "out.part").read_bytes() == body[:seen]
+        done = await client.download("f", tmp_path / "out", resume=True)
+    assert done.resumed_from == seen
+    assert (tmp_path / "out").read_bytes() == body
 
 
 # Verification

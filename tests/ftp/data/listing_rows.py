@@ -21,11 +21,11 @@ def listed(
 AT = utc(2020, 2, 29, 12, 34, 56)
 
 MLSD_ROWS = [
-    (b"type=file;size=5;modify=20200229123456; f", Entry("f", "d/f", FILE, 5, AT, timedelta(seconds=1))),
-    (b"TYPE=FILE;Size=5;MODIFY=20200229123456; f", Entry("f", "d/f", FILE, 5, AT, timedelta(seconds=1))),
+    (b"type=file;size=5;modify=20200229123456; f", Entry("f", "d/f", FILE, 5, AT, precision=timedelta(seconds=1))),
+    (b"TYPE=FILE;Size=5;MODIFY=20200229123456; f", Entry("f", "d/f", FILE, 5, AT, precision=timedelta(seconds=1))),
     (
         b"type=file;modify=20200229123456.25; f",
-        Entry("f", "d/f", FILE, None, AT.replace(microsecond=250000), timedelta(milliseconds=10)),
+        Entry("f", "d/f", FILE, None, AT.replace(microsecond=250000), precision=timedelta(milliseconds=10)),
     ),
     (b"type=dir;unix.mode=02755; x", Entry("x", "d/x", DIR, mode=0o2755)),
     (b"Type=Dir; x", Entry("x", "d/x", DIR)),
@@ -60,7 +60,7 @@ MLSD_ROWS = [
     # quirk_year_19100
     (
         b"type=file;modify=191000229123456; f",
-        Entry("f", "d/f", FILE, None, utc(2000, 2, 29, 12, 34, 56), timedelta(seconds=1)),
+        Entry("f", "d/f", FILE, None, utc(2000, 2, 29, 12, 34, 56), precision=timedelta(seconds=1)),
     ),
 ]
 
