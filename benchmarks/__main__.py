@@ -27,7 +27,7 @@ ROWS: Mapping[str, Row] = {
 
 HEAD = """# Benchmarks
 
-Written by `nox -s bench -- --write docs/benchmarks.md`. All contenders of a table were measured in turn in one
+Written by `nox -s bench`. All contenders of a table were measured in turn in one
 run (A B C A B C …), each in a process of its own, {runs} times; their servers run in other processes on the same
 machine. *netclients is* compares medians: 2 means twice as good. A bar for an absolute figure holds for the
 worst run.

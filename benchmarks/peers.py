@@ -174,16 +174,18 @@ def curl_upload(account: Account, source: str, name: str) -> float:
     return _curl(*secure, "-T", source, url(account, "ftp", name))
 
 
-def lftp_mirror(account: Account, remote: str, directory: str, connections: int, prefix: tuple[str, ...] = ()) -> float:
-    """Mirror a remote directory: one listing, then so many files at a time."""
+_TUNED = ("set ftp:use-mdtm no", "set ftp:use-size no", "set ftp:sync-mode off", "set mirror:use-pget-n 1")
+
+
+def lftp_mirror(
+    account: Account, remote: str, directory: str, connections: int, prefix: tuple[str, ...] = (), *, tuned: bool = True
+) -> float:
+    """Mirror a remote directory: one listing, then so many files at a time; ``tuned`` as fast as lftp can be made."""
     script = "; ".join(
         [
             "set ftp:ssl-allow no",
-            "set ftp:use-mdtm no",
-            "set ftp:use-size no",
-            "set ftp:sync-mode off",
-            "set mirror:use-pget-n 1",
             "set xfer:log no",
+            *(_TUNED if tuned else ()),
             f"set net:connection-limit {connections}",
             f"open {url(account, 'ftp')}",
             f"mirror --parallel={connections} --no-perms --no-umask {remote} {directory}",

@@ -38,6 +38,8 @@ def print_files(
         ConfigurationError: the arguments make no sense.
     """
     session.check()
+    if sys.stdout is None:
+        raise ConfigurationError("standard output is closed")
     if session.json or resume:
         raise ConfigurationError(f"{'--json' if session.json else '--resume'} does not go with standard output")
     credentials = Credentials()
