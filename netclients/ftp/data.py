@@ -21,6 +21,7 @@ from netclients.ftp.commands import Command, command
 from netclients.ftp.replies import parse_passive
 from netclients.ftp.types import ServerKind
 from netclients.transport.dial import Listener
+from netclients.transport.readiness import Deadline
 from netclients.transport.stream import Buffer, SocketStream, wait_any
 from netclients.transport.tls import TLSStream
 from netclients.wire import arguments
@@ -153,9 +154,11 @@ class _Active:
         assert self._listener is not None
         connection = self._connection
         try:
-            while (stream := self._listener.try_accept(connection.stream.peer)) is None:
-                transfer.check()
-                await connection.watch(connection.settings.timeouts.connect, "connect", read=self._listener)
+            # Strangers who come one after the other must not keep the wait going.
+            with Deadline(connection.settings.timeouts.connect, "connect", "active data connection") as deadline:
+                while (stream := self._listener.try_accept(connection.stream.peer)) is None:
+                    transfer.check()
+                    await connection.watch(deadline.left(), "connect", read=self._listener)
             transfer.stream = stream
         finally:
             self._listener.close()
@@ -203,21 +206,27 @@ class Transfer:
         """Wait for the first reply. A data connection that ends before it leaves the server little time for it."""
         connection = self.connection
         watched = self.stream if isinstance(self.stream, SocketStream) else None
-        ended = False
-        while not self.ticket.started:
-            if watched is not None and not connection.closed_by_server:
-                await connection.watch(timeout, "reply", read=watched)
+        with Deadline(timeout, "reply", self.ticket.command) as deadline:
+            while not self.ticket.started:
+                if watched is None or connection.closed_by_server:
+                    await connection.receive(deadline.left(), "reply")
+                    continue
+                await connection.watch(deadline.left(), "reply", read=watched)
                 found = watched.peek()
                 if found is not None:
-                    watched, ended = None, found == 0
-                continue
-            try:
-                await connection.receive(self._patience if ended else timeout, "reply")
-            except PhaseTimeout:
-                if ended:
-                    self._has_nothing_to_say = True
-                    raise ConnectionLost("the data connection ended before the transfer began") from None
-                raise
+                    watched = None
+                if found == 0:
+                    await self._await_last_word()
+
+    async def _await_last_word(self) -> None:
+        """Wait a little for what the server says about a data connection that ended too early."""
+        try:
+            with Deadline(self._patience, "reply") as deadline:
+                while not self.ticket.started:
+                    await self.connection.receive(deadline.left(), "reply")
+        except PhaseTimeout:
+            self._has_nothing_to_say = True
+            raise ConnectionLost("the data connection ended before the transfer began") from None
 
     @property
     def _patience(self) -> float:
@@ -229,9 +238,11 @@ class Transfer:
         connection = self.connection
         self.stream = secured = connection.secure_data(stream)
         try:
-            while not secured.try_handshake():
-                await connection.watch(timeout, "handshake", read=secured, write=secured if secured.unsent else None)
-                self.check()
+            with Deadline(timeout, "handshake") as deadline:
+                while not secured.try_handshake():
+                    write = secured if secured.unsent else None
+                    await connection.watch(deadline.left(), "handshake", read=secured, write=write)
+                    self.check()
         except (TLSError, ConnectionLost):
             # The reply tells more than the broken handshake: 522 session reuse required, 425 not built.
             await self.hear_refusal()
@@ -245,8 +256,9 @@ class Transfer:
         if self._has_nothing_to_say:
             return
         try:
-            while self.ticket.reply is None:
-                await self.connection.receive(self._patience, "reply")
+            with Deadline(self._patience, "reply") as deadline:
+                while self.ticket.reply is None:
+                    await self.connection.receive(deadline.left(), "reply")
         except NetClientError:
             return  # nothing: the data connection's own error stands
         self.check()
@@ -360,16 +372,14 @@ class Transfer:
         if not sending:
             return
         half_closed = False
-        while not closed and self.ticket.reply is None:
-            if not half_closed and not stream.unsent:
-                stream.send_eof()
-                half_closed = True
-            try:
+        with contextlib.suppress(PhaseTimeout), Deadline(_FAREWELL, "handshake") as deadline:
+            while not closed and self.ticket.reply is None:
+                if not half_closed and not stream.unsent:
+                    stream.send_eof()
+                    half_closed = True
                 write = stream if stream.unsent else None
-                await self.connection.watch(_FAREWELL, "handshake", read=stream, write=write)
-            except PhaseTimeout:
-                return
-            closed = stream.try_close()
+                await self.connection.watch(deadline.left(), "handshake", read=stream, write=write)
+                closed = stream.try_close()
 
     def abort(self) -> None:
         """Close the data connection at once."""

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from typing import TYPE_CHECKING
 
 from netclients.engine import Engine
-from netclients.errors import ConnectionLost, NetClientError, PhaseTimeout, ReplyError, UnsupportedError
+from netclients.errors import ConnectionLost, NetClientError, ReplyError, UnsupportedError
 from netclients.ftp.protocol import Completed, FTPProtocol, Preliminary, Sent, State
 from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import parse_passive
 from netclients.pool import Pooled
+from netclients.transport.readiness import Deadline
 from netclients.transport.tls import TLSStream
 
 if TYPE_CHECKING:
@@ -116,27 +116,20 @@ class Dialogue(Pooled):
         await self.flush()
         if ticket.reply is not None:
             return
-        # The limit is for the whole reply: one that comes a byte at a time must end too.
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while ticket.reply is None:
-            if self.protocol.state is State.CLOSING:
-                raise ConnectionLost("the server closed the session (421)")
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise PhaseTimeout(phase, timeout, str(ticket.command))
-            try:
-                await self.receive(left, phase)
-            except PhaseTimeout:
-                raise PhaseTimeout(phase, timeout, str(ticket.command)) from None
-            await self.flush()
+        with Deadline(timeout, phase, ticket.command) as deadline:
+            while ticket.reply is None:
+                if self.protocol.state is State.CLOSING:
+                    raise ConnectionLost("the server closed the session (421)")
+                await self.receive(deadline.left(), phase)
+                await self.flush()
 
     async def settle_all(self) -> None:
-        """Read until no command waits for its reply."""
-        timeout = self.settings.timeouts.reply
+        """Read until no command waits for its reply; all of them together get the time of one."""
         await self.flush()
-        while not self.protocol.idle:
-            await self.receive(timeout, "reply")
-            await self.flush()
+        with Deadline(self.settings.timeouts.reply, "reply") as deadline:
+            while not self.protocol.idle:
+                await self.receive(deadline.left(), "reply")
+                await self.flush()
 
     async def reply_to(self, sent: Command) -> Reply:
         """Send ``sent`` and return its final reply, whatever its code."""

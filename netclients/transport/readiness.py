@@ -12,10 +12,16 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
-__all__ = ["Turn", "checkpoint", "running_asyncio_loop", "wait_for_sockets"]
+from netclients.errors import PhaseTimeout
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Deadline", "Turn", "checkpoint", "running_asyncio_loop", "wait_for_sockets"]
 
 _TURN = 0.005  # seconds
 
@@ -61,6 +67,53 @@ class Turn:
         if self.over:
             await checkpoint()
             self.waited()
+
+
+class Deadline:
+    """One time limit for several waits: a peer that sends a byte at a time must come to an end too.
+
+    ::
+
+        with Deadline(timeout, "reply") as deadline:
+            while not done():
+                await receive(deadline.left(), "reply")
+
+    A wait that runs out within the block raises a :class:`~netclients.errors.PhaseTimeout` that tells the whole
+    limit, not what was left of it. ``timeout`` None sets no limit; ``what`` is turned into text only then.
+    """
+
+    __slots__ = ("_end", "_phase", "_timeout", "_what")
+
+    def __init__(self, timeout: float | None, phase: str, what: object = "") -> None:
+        self._timeout = timeout
+        self._phase = phase
+        self._what = what
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return how many seconds the next wait may take.
+
+        Raises:
+            PhaseTimeout: none is left.
+        """
+        if self._end is None:
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self._passed()
+        return left
+
+    def _passed(self) -> PhaseTimeout:
+        return PhaseTimeout(self._phase, self._timeout, str(self._what))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, PhaseTimeout):
+            raise self._passed() from None
 
 
 async def wait_for_sockets(

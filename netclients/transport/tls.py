@@ -14,6 +14,7 @@ from socket import socket as Socket  # noqa: N812 - the property below is called
 from typing import cast
 
 from netclients.errors import ConnectionLost, PhaseTimeout, TLSError, TransportError
+from netclients.transport.readiness import Deadline
 from netclients.transport.stream import Buffer, ByteStream, SocketStream
 
 __all__ = ["Scratch", "TLSStream"]
@@ -74,18 +75,16 @@ class TLSStream(ByteStream):
     # Handshake
 
     async def handshake(self, timeout: float | None) -> None:
-        """Agree on keys and check the certificate; each wait may take ``timeout`` seconds.
+        """Agree on keys and check the certificate within ``timeout`` seconds.
 
         Raises:
             TLSError: the peer is not to be trusted, or does not speak TLS.
             ConnectionLost: it hung up.
             PhaseTimeout: phase ``handshake``.
         """
-        while not self.try_handshake():
-            if self.unsent:
-                await self.flush(timeout, "handshake")
-            else:
-                await self.wait(read=True, timeout=timeout, phase="handshake")
+        with Deadline(timeout, "handshake") as deadline:
+            while not self.try_handshake():
+                await self.wait(read=True, write=self.unsent, timeout=deadline.left(), phase="handshake")
 
     def try_handshake(self) -> bool:
         """Go as far as the bytes at hand allow; return whether the handshake is complete."""
@@ -269,8 +268,9 @@ class TLSStream(ByteStream):
     async def aclose(self, timeout: float | None = None) -> None:
         """Exchange close alerts for at most ``timeout`` seconds, then close."""
         try:
-            while not self.try_close():
-                await self.wait(read=True, write=self.unsent, timeout=timeout, phase="handshake")
+            with Deadline(timeout, "handshake") as deadline:
+                while not self.try_close():
+                    await self.wait(read=True, write=self.unsent, timeout=deadline.left(), phase="handshake")
         except (TransportError, PhaseTimeout):
             return  # a peer that is gone or silent needs no farewell
         finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 
 import anyio
@@ -246,6 +248,35 @@ async def test_a_cancelled_handshake_closes_the_stream() -> None:
         assert scope.cancelled_caught
         assert stream._socket.fileno() == -1
         done.set()
+
+
+def drip(sock: socket.socket) -> None:
+    """Begin a long record, and send it a byte at a time for a few seconds."""
+    with contextlib.suppress(OSError):
+        sock.sendall(b"\x16\x03\x03\x40\x00")
+        for _ in range(200):
+            sock.sendall(b"\x02")
+            time.sleep(0.02)
+
+
+async def test_a_handshake_that_drips_in() -> None:
+    with peer(drip) as address:
+        with anyio.fail_after(3), pytest.raises(PhaseTimeout) as caught:
+            await dial(address, timeout=0.3)
+        assert (caught.value.phase, caught.value.seconds) == ("handshake", 0.3)
+
+
+async def test_a_goodbye_that_drips_in() -> None:
+    def serve(sock: socket.socket) -> None:
+        secured = server_context().wrap_socket(sock, server_side=True)
+        with socket.socket(fileno=secured.detach()) as raw:
+            drip(raw)
+
+    with peer(serve) as address:
+        stream = await dial(address)
+        with anyio.fail_after(3):
+            await stream.aclose(0.3)
+        assert stream._stream._socket.fileno() == -1
 
 
 # Sessions
