@@ -9,9 +9,12 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import stat
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import anyio
 from anyio import to_thread
@@ -26,6 +29,8 @@ __all__ = ["ByteSource", "Uploadable"]
 
 Uploadable = str | os.PathLike[str] | Buffer | BinaryIO | Iterable[Buffer] | AsyncIterable[Buffer]
 """What can be uploaded. Text is the path of a file, never its content."""
+
+T = TypeVar("T")
 
 _CHUNK = 256 * 1024
 _CLOSING = 1.0  # seconds for a generator's own clean-up
@@ -50,7 +55,7 @@ class ByteSource:
         self._at_end = False
         self._ahead: memoryview | None = None
         if isinstance(source, (bytes, bytearray, memoryview)):
-            self._view = memoryview(source).cast("B")
+            self._view = _flat(source)
             self.size = len(self._view)
         elif isinstance(source, (str, os.PathLike)):
             self._path = Path(source)
@@ -69,31 +74,86 @@ class ByteSource:
             LocalFileError: it can't be read.
             ConfigurationError: it was opened as text.
         """
-        if self._path is not None or self._file is not None:
-            await in_thread(self._prepare_file)
+        if (self._path is not None or self._file is not None) and not await in_thread(self._prepare_file):
+            await self._open_special()
 
-    def _prepare_file(self) -> None:
+    def _prepare_file(self) -> bool:
+        """Open a regular file, or take the caller's; return False for what may block for ever when it is opened."""
         if isinstance(self._file, io.TextIOBase):
             raise ConfigurationError("the file is opened as text; open it in binary mode")
-        try:
+        with self._errors():
             if self._path is not None:
+                if not stat.S_ISREG(self._path.stat().st_mode):
+                    return False
                 self._file = self._path.open("rb", buffering=0)
-            assert self._file is not None
-            self.repeatable = self._file.seekable()
-            if self.repeatable:
-                self._start = self._file.tell()
-                self.size = self._file.seek(0, os.SEEK_END) - self._start
-                self._file.seek(self._start)
+            self._measure()
+        self._make_buffer()
+        return True
+
+    async def _open_special(self) -> None:
+        """Open a FIFO or a device, which is read once. A FIFO waits for a writer: a cancelled task must not."""
+        assert self._path is not None
+        self.repeatable = False
+        lock = threading.Lock()
+        abandoned = False
+
+        def open_it() -> None:
+            assert self._path is not None
+            with self._errors():
+                file = self._path.open("rb", buffering=0)
+            with lock:
+                if abandoned:
+                    file.close()
+                else:
+                    self._file = file
+
+        try:
+            await to_thread.run_sync(open_it, abandon_on_cancel=True)
+        finally:
+            with lock:
+                abandoned = True
+            if self._file is None:
+                _wake(self._path)
+        self._make_buffer()
+
+    def _measure(self) -> None:
+        file = self._file
+        assert file is not None
+        self.repeatable = all(hasattr(file, name) for name in ("seekable", "seek", "tell")) and file.seekable()
+        if not self.repeatable:
+            return
+        try:
+            self._start = file.tell()
+            self.size = file.seek(0, os.SEEK_END) - self._start
+        except OSError:
+            # Files in /proc say that they can seek, and have no end to seek to.
+            self.repeatable = False
+        else:
+            file.seek(self._start)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise self._failed(error) from error
         except ValueError as error:
             raise LocalFileError(f"can't read: {error}") from error
+
+    def _make_buffer(self) -> None:
         self._buffer = bytearray(_CHUNK if self.size is None else min(_CHUNK, self.size + 1))
         if self.repeatable:
             self._ahead = self._read_chunk()
 
+    @property
+    def _name(self) -> str:
+        if self._path is not None:
+            return str(self._path)
+        name = getattr(self._file, "name", None)
+        return name if isinstance(name, str) else "the file"
+
     def _failed(self, error: OSError) -> LocalFileError:
-        name = str(getattr(self._file, "name", "the file") if self._path is None else self._path)
+        name = self._name
         return LocalFileError(
             f"can't read {printable(name)}: {error.strerror or error}", errno=error.errno, filename=name
         )
@@ -149,17 +209,22 @@ class ByteSource:
         assert self._file is not None
         if self._at_end:
             return memoryview(b"")
-        try:
-            if hasattr(self._file, "readinto"):
-                count = self._file.readinto(self._buffer) or 0
-                # A file of ours gives all that it has; others may give less for reasons of their own.
-                self._at_end = self._path is not None and count < len(self._buffer)
-                return memoryview(self._buffer)[:count]
-            return memoryview(_checked(self._file.read(_CHUNK)))
-        except OSError as error:
-            raise self._failed(error) from error
-        except ValueError as error:
-            raise LocalFileError(f"can't read: {error}") from error
+        if not hasattr(self._file, "readinto"):
+            with self._errors():
+                piece = self._file.read(_CHUNK)
+            return _flat(_checked(self._there(piece)))
+        with self._errors():
+            result = self._file.readinto(self._buffer)
+        count = self._there(result)
+        # A file of ours gives all that it has; pipes and others may give less for reasons of their own.
+        self._at_end = self._path is not None and self.repeatable and count < len(self._buffer)
+        return memoryview(self._buffer)[:count]
+
+    def _there(self, result: T | None) -> T:
+        if result is None:
+            # Not the end, which it would be taken for: the rest would be missing.
+            raise LocalFileError(f"{printable(self._name)} is in non-blocking mode and has nothing to read yet")
+        return result
 
     async def _next_piece(self) -> Buffer:
         piece: Buffer = b""
@@ -173,7 +238,7 @@ class ByteSource:
             except (StopIteration, StopAsyncIteration):
                 return b""
             piece = _checked(piece)
-        return memoryview(piece).cast("B")
+        return _flat(piece)
 
     async def aclose(self) -> None:
         """Close the file if :meth:`prepare` opened it, and a generator, which nobody else can."""
@@ -188,6 +253,24 @@ class ByteSource:
 
 def _iterator_of(source: Iterable[Buffer] | AsyncIterable[Buffer]) -> Iterator[Buffer] | AsyncIterator[Buffer]:
     return aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+
+
+def _wake(path: Path) -> None:
+    """End an open() that waits for a writer of the FIFO: the interpreter waits for its threads at exit."""
+    try:
+        if path.is_fifo():
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        pass  # nobody waits, or it is not ours to write to
+
+
+def _flat(piece: Buffer) -> memoryview:
+    view = memoryview(piece)
+    if not view.nbytes:
+        return memoryview(b"")
+    if not view.c_contiguous:
+        raise ConfigurationError("can't upload a memoryview with gaps; make it bytes first")
+    return view.cast("B")
 
 
 def _checked(piece: Buffer) -> bytes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from netclients.errors import ConfigurationError, ConnectionLost, LocalFileError
@@ -203,3 +205,110 @@ async def test_a_file_that_fails() -> None:
         await read_it()
     with pytest.raises(LocalFileError):
         await source.rewind(3)
+
+
+# What blocks, and what only looks like an end
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+async def test_nothing_yet_is_no_end(buffering: int) -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.write(write_end, b"first half")
+    try:
+        with os.fdopen(read_end, "rb", buffering=buffering) as file:
+            source = ByteSource(file)
+            await source.prepare()
+            assert bytes(await source.read()) == b"first half"
+            with pytest.raises(LocalFileError, match=r"^the file is in non-blocking mode and has nothing to read yet"):
+                await source.read()
+    finally:
+        os.close(write_end)
+
+
+class OnlyRead:
+    """Has ``read`` and nothing else."""
+
+    def __init__(self, *pieces: object) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int = -1) -> object:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+async def test_what_has_only_read_is_read_once() -> None:
+    source = ByteSource(OnlyRead(b"ab", bytearray(b"c")))  # type: ignore[arg-type]
+    await source.prepare()
+    assert (source.size, source.repeatable) == (None, False)
+    assert await everything(source) == b"abc"
+    source = ByteSource(OnlyRead(None))  # type: ignore[arg-type]
+    await source.prepare()
+    with pytest.raises(LocalFileError, match="nothing to read yet"):
+        await source.read()
+
+
+class NoEnd(io.BytesIO):
+    """Says that it can seek, and can't seek to the end: a file in /proc."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence == os.SEEK_END:
+            raise OSError(22, "Invalid argument")
+        return super().seek(offset, whence)
+
+
+async def test_a_file_without_an_end_to_seek_to_is_read_once() -> None:
+    source = ByteSource(NoEnd(b"hello"))
+    await source.prepare()
+    assert (source.size, source.repeatable) == (None, False)
+    assert await everything(source) == b"hello"
+
+
+async def test_a_view_with_gaps() -> None:
+    gaps = memoryview(b"abcdef")[::2]
+    with pytest.raises(ConfigurationError, match="gaps"):
+        ByteSource(gaps)
+    with pytest.raises(ConfigurationError, match="gaps"):
+        await ByteSource([gaps]).read()
+    assert await everything(ByteSource(memoryview(b"abc")[:0:2])) == b""
+
+
+async def test_a_fifo_is_read_to_its_end_and_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+
+    def write() -> None:
+        with (tmp_path / "fifo").open("wb", buffering=0) as file:
+            for _ in range(3):
+                file.write(b"piece")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    source = ByteSource(tmp_path / "fifo")
+    await source.prepare()
+    assert (source.size, source.repeatable) == (None, False)
+    assert await everything(source) == b"piece" * 3
+    await source.aclose()
+    writer.join()
+
+
+async def test_opening_a_fifo_can_be_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    # A writer after all, later: ends a test that can't be cancelled.
+    late = threading.Timer(3, lambda: source_module._wake(path))
+    late.start()
+    source = ByteSource(path)
+    with anyio.move_on_after(0.1) as scope:
+        await source.prepare()
+    await source.aclose()
+    assert scope.cancelled_caught
+    assert late.is_alive(), "the cancellation waited for a writer"
+    late.cancel()
+    late.join()
+    for _ in range(200):
+        if not any(os.path.realpath(f"/proc/self/fd/{fd}") == str(path) for fd in os.listdir("/proc/self/fd")):
+            break
+        await anyio.sleep(0.01)
+    else:
+        pytest.fail("what was opened after all was not closed")
+    with pytest.raises(OSError):  # ENXIO: no thread waits for a writer any more
+        os.open(path, os.O_WRONLY | os.O_NONBLOCK)
