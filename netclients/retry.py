@@ -33,8 +33,9 @@ T = TypeVar("T")
 class RetryPolicy:
     """How often to try, and how long to pause (seconds).
 
-    ``attempts`` counts the first one. No attempt starts later than ``total`` seconds after the first failure. A
-    transfer that has moved a good deal since its last failure begins to count anew.
+    ``attempts`` counts the first one. No attempt starts later than ``total`` seconds after the first failure, the
+    time not counted in which a transfer moved bytes. One that is a good deal further than any attempt before it began
+    begins to count anew: what was received and kept, or what the server has, not what was sent.
     Pauses grow from ``initial`` to ``maximum``, with jitter.
     """
 
@@ -95,8 +96,13 @@ class Schedule:
         elapsed = now - self._failing_since
         return delay if elapsed + delay <= policy.total else None
 
+    def busy(self, seconds: float) -> None:
+        """An attempt was busy for so long before it failed: that is no time of failing. It counts as an attempt."""
+        if self._failing_since is not None:
+            self._failing_since += seconds
+
     def progressed(self) -> None:
-        """The attempt that failed had moved a good deal: what follows is a first attempt again."""
+        """What begins now is further than what began before: it is a first attempt again."""
         self.attempt = 1
         self._failing_since = None
 

@@ -175,6 +175,19 @@ async def test_progress_begins_a_new_count(clock: Clock) -> None:
     assert schedule.attempt == 2
 
 
+async def test_time_in_which_bytes_moved_is_no_time_of_failing(clock: Clock) -> None:
+    schedule = Schedule(RetryPolicy(attempts=4, total=100, initial=1, maximum=1), "get", TRACE)
+    schedule.busy(1000)
+    await schedule.pause(LOST)
+    clock.now += 1000
+    schedule.busy(1000)
+    await schedule.pause(LOST)
+    assert schedule.attempt == 3
+    clock.now += 100
+    with pytest.raises(errors.ConnectionLost):
+        await schedule.pause(LOST)
+
+
 async def test_a_pause_can_be_cancelled() -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()

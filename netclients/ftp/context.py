@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netclients.transport.bulk import Meter, RateLimit
@@ -27,13 +27,17 @@ _A_ROW = 8
 
 @dataclass(slots=True)
 class Context:
-    """One client's means. ``writing`` counts the downloads to files that are under way."""
+    """One client's means. ``writing`` counts the downloads to files that are under way.
+
+    ``uploading`` holds the remote names that uploads under way write to: two writers of one file would mix.
+    """
 
     pool: Pool[FTPConnection]
     settings: Settings
     policy: RetryPolicy
     limit: RateLimit | None
     writing: int = 0
+    uploading: set[str] = field(default_factory=set)
     _small_ones: int = 0
 
     @property

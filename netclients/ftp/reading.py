@@ -13,6 +13,7 @@ byte twice, or the second half of another version.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from netclients.errors import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteReader"]
 
-_PROGRESS = 1024 * 1024  # bytes after which a failed attempt counts as the first again
+_PROGRESS = 1024 * 1024  # bytes by which an attempt must begin further on to count as the first again
 
 
 class RemoteReader:
@@ -74,6 +75,9 @@ class RemoteReader:
         self._transfer: Transfer | None = None
         self._schedule = Schedule(context.policy, f"RETR {path}", context.trace)
         self._attempt_began = 0
+        self._began_at = 0.0
+        self._furthest: int | None = None
+        self._size_was_wrong = False
         self._refusal: ReplyError | None = None
 
     def resume_from(self, offset: int, known: Fingerprint) -> None:
@@ -111,12 +115,14 @@ class RemoteReader:
         """
         self._connection = connection = await self._context.pool.acquire()
         self._attempt_began = self.meter.total
+        self._began_at = time.monotonic()
         facts = self._facts(connection)
         if self.fingerprint is not None or self.position:
             await self._compare(connection, facts)
             if await self._nothing_left():
                 return False
             facts = ()
+        self._count_progress()
         self._transfer = transfer = await open_transfer(
             connection,
             connection.path_command("RETR", self.path),
@@ -128,6 +134,13 @@ class RemoteReader:
             await transfer.start()
             self.read_facts()
         return True
+
+    def _count_progress(self) -> None:
+        """Only what was kept counts: a file that is another one at each attempt would begin anew for ever."""
+        furthest = self.position if self._furthest is None else self._furthest
+        if self.position - furthest > _PROGRESS and not self._size_was_wrong:
+            self._schedule.progressed()
+        self._furthest = max(furthest, self.position)
 
     async def _nothing_left(self) -> bool:
         if not self.position or self.size is None or self.position < self.size:
@@ -213,8 +226,9 @@ class RemoteReader:
             raise await self._explain(self._connection, error) from None
         self._refusal = error if isinstance(error, ReplyError) else None
         self.release()
-        if self.meter.total - self._attempt_began >= _PROGRESS:
-            self._schedule.progressed()
+        self._size_was_wrong = isinstance(error, TruncatedTransfer)
+        if self.meter.total - self._attempt_began > _PROGRESS:
+            self._schedule.busy(time.monotonic() - self._began_at)
         if self.position and self.fingerprint is None:
             if self._restart is None:
                 raise error

@@ -7,16 +7,19 @@ a one-shot source is never repeated after its first byte.
 
 from __future__ import annotations
 
+import posixpath
 import time
 from typing import TYPE_CHECKING
 
 from netclients.errors import (
     ConfigurationError,
     ConnectionLost,
+    LocalFileError,
     NetClientError,
     PermanentReplyError,
     RemoteIsADirectory,
     TruncatedTransfer,
+    printable,
 )
 from netclients.ftp.changes import remove, rename
 from netclients.ftp.data import Transfer, open_transfer
@@ -37,12 +40,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FileUpload"]
 
-_PROGRESS = 1024 * 1024  # bytes after which a failed attempt counts as the first again
+_PROGRESS = 1024 * 1024  # bytes by which the server must have more for an attempt to count as the first again
 _WORTH_A_LOOK = 1024 * 1024  # bytes above which a directory of that name is looked for first
 
 
 class FileUpload:
-    """One source on its way to the remote file ``path``; :meth:`run` it once. ``attempts`` counts."""
+    """One source on its way to the remote file ``path``; :meth:`run` it once. ``attempts`` counts.
+
+    A file that grows meanwhile is sent as far as it goes, and the server must then have as much; one that ends before
+    the size that it had at the start is an error, and gets no final name.
+    """
 
     def __init__(
         self,
@@ -72,19 +79,24 @@ class FileUpload:
         self._first_offset: int | None = None
         self._offset = 0
         self._attempt_began = 0
+        self._began_at = 0.0
+        self._furthest: int | None = None
+        self._claimed: set[str] = set()
         self._stored = False
 
     async def run(self) -> Upload:
         """Upload.
 
         Raises:
-            LocalFileError: the source can't be read; nothing was sent then.
+            ConfigurationError: another upload of this client writes to that name.
+            LocalFileError: the source can't be read, or ends too early.
             TruncatedTransfer: the server has another number of bytes than were sent.
             OutcomeUnknown: the final name was asked for, and whether it was given can't be found out.
             NetClientError: what the server or the network did.
         """
         started = time.monotonic()
         try:
+            self._claim()
             await self._source.prepare()
             if self._resume and not self._source.repeatable:
                 raise ConfigurationError("resume=True needs a source that can be read from the middle")
@@ -95,6 +107,7 @@ class FileUpload:
             raise failure.error from None
         finally:
             self._release()
+            self._context.uploading -= self._claimed
             await self._source.aclose()
         return Upload(
             path=self._path,
@@ -103,6 +116,14 @@ class FileUpload:
             resumed_from=self._first_offset or 0,
             verified=verified,
         )
+
+    def _claim(self) -> None:
+        """Refuse to be the second writer: the server would store a mixture, and its size would be right."""
+        names = {posixpath.normpath(name) for name in (self._path, self._target)}
+        if names & self._context.uploading:
+            raise ConfigurationError(f"another upload to {printable(self._path)} is under way")
+        self._claimed = names
+        self._context.uploading |= names
 
     async def _give_name(self) -> None:
         try:
@@ -114,6 +135,7 @@ class FileUpload:
     async def _send_repeatedly(self) -> bool:
         while True:
             self._attempt_began = self._meter.total
+            self._began_at = time.monotonic()
             try:
                 self._connection = connection = await self._context.pool.acquire()
                 return await self._send(connection)
@@ -127,6 +149,7 @@ class FileUpload:
         self._offset = offset = await self._offset_on_server(connection)
         if self._first_offset is None:
             self._first_offset = offset
+        self._count_progress(offset)
         append = offset > 0 or (self._atomic and large and await self._quirk_flush_after_stor(connection))
         verb = connection.path_command("APPE" if append else "STOR", self._target)
         if offset == 0 or offset != self._source.size:
@@ -141,6 +164,7 @@ class FileUpload:
                 raise
             finally:
                 transfer.sent = self._meter.total - self._attempt_began
+            self._check_end()
             try:
                 await transfer.finish(sending=True)
             except BaseException as error:
@@ -152,6 +176,18 @@ class FileUpload:
         verified = await self._check_size(connection)
         self._release()
         return verified
+
+    def _count_progress(self, offset: int) -> None:
+        """Only what the server has counts: what was sent may have ended up nowhere, at each attempt anew."""
+        furthest = offset if self._furthest is None else self._furthest
+        if offset - furthest > _PROGRESS:
+            self._schedule.progressed()
+        self._furthest = max(furthest, offset)
+
+    def _check_end(self) -> None:
+        pulled, size = self._source.pulled, self._source.size
+        if size is not None and pulled < size:
+            raise LocalFileError(f"{printable(self._path)}: the source ended after {pulled} of {size} bytes")
 
     async def _refuse_directory(self, connection: FTPConnection) -> None:
         """Look before much is sent: at the end the server would refuse the name anyway."""
@@ -204,8 +240,8 @@ class FileUpload:
         if isinstance(error, PermanentReplyError) and connection is not None and connection.clean:
             raise await explain_new(connection, self._path, error) from None
         self._release()
-        if self._meter.total - self._attempt_began >= _PROGRESS:
-            self._schedule.progressed()
+        if self._meter.total - self._attempt_began > _PROGRESS:
+            self._schedule.busy(time.monotonic() - self._began_at)
         await self._schedule.pause(error, repeatable=self._source.repeatable or not self._source.pulled)
         self.attempts += 1
         # What this upload has put there itself may be continued; after a wrong size, nothing there is trusted.

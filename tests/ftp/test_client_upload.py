@@ -23,7 +23,7 @@ from netclients import (
     RetryPolicy,
     TruncatedTransfer,
 )
-from netclients.testing import CutData, FTPServer
+from netclients.testing import CutData, FTPServer, Reply
 from tests.servers import FTPTarget, RealServer
 
 pytestmark = pytest.mark.anyio
@@ -312,3 +312,90 @@ async def test_what_can_be_read_again_is_sent_again(embedded: Embedded) -> None:
             await client.upload(pieces(), "once")  # type: ignore[arg-type]
     assert (server.root / "f").read_bytes() == BODY
     assert not (server.root / "once").exists()
+
+
+QUICK = RetryPolicy(attempts=2, initial=0.01, maximum=0.02)
+LARGE = bytes(8_000_000)
+
+
+async def sent_in_vain(server: FTPServer, error: type[NetClientError], *, atomic: bool = True) -> int:
+    """Upload what the server always loses; return how often it was sent."""
+    async with FTPClient(server.url, tls="none", retry=QUICK) as client:
+        with anyio.fail_after(20), pytest.raises(error):
+            await client.upload(LARGE, "f", atomic=atomic)
+        assert client.stats.in_use == 0
+    assert not atomic or not (server.root / "f").exists()
+    return sum(server.stats.commands.get(verb, 0) for verb in ("STOR", "APPE"))
+
+
+@pytest.mark.parametrize("atomic", [True, False], ids=["atomic", "direct"])
+async def test_what_was_only_sent_is_no_progress(embedded: Embedded, atomic: bool) -> None:
+    # A full disk: the server takes megabytes, and has no more than before.
+    full = [CutData(verb, after=after, reply="452 Disk full.") for verb, after in (("STOR", 1_000_000), ("APPE", 0))]
+    assert await sent_in_vain(embedded(faults=full), NetClientError, atomic=atomic) == 2
+
+
+async def test_a_size_that_is_always_wrong_is_no_progress(embedded: Embedded) -> None:
+    assert await sent_in_vain(embedded(faults=[Reply("SIZE", text="213 5000000")]), TruncatedTransfer) == 2
+
+
+async def test_more_on_the_server_is_progress(embedded: Embedded) -> None:
+    server = embedded(faults=[CutData(verb, after=1_500_000) for verb in ("STOR", "APPE")])
+    async with FTPClient(server.url, tls="none", retry=QUICK) as client:
+        done = await client.upload(LARGE, "f")
+    assert (done.size, done.verified) == (len(LARGE), True)
+    assert server.stats.commands["APPE"] > 2
+
+
+@pytest.mark.parametrize("rate", [None, 20_000_000])
+async def test_a_source_that_shrinks_gets_no_name(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path, rate: float | None
+) -> None:
+    local = tmp_path / "local"
+    local.write_bytes(LARGE)
+
+    def shrink(progress: Progress) -> None:
+        if local.stat().st_size == len(LARGE):
+            os.truncate(local, max(1_000_000, progress.transferred))
+
+    async with ftp() as client:
+        with pytest.raises(LocalFileError, match="of 8000000 bytes"):
+            await client.upload(local, "f", progress=shrink, limit_rate=rate)
+        assert client.stats.in_use == 0
+    assert not (ftp_server.root / "f").exists()
+
+
+async def test_a_source_that_grows_is_sent_as_far_as_it_goes(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path
+) -> None:
+    local = tmp_path / "local"
+    local.write_bytes(LARGE)
+
+    def grow(_: Progress) -> None:
+        if local.stat().st_size == len(LARGE):
+            with local.open("ab") as file:
+                file.write(b"more")
+
+    async with ftp() as client:
+        done = await client.upload(local, "f", progress=grow)
+    assert (done.size, done.verified) == (len(LARGE) + 4, True)
+    assert (ftp_server.root / "f").read_bytes() == LARGE + b"more"
+
+
+async def test_two_uploads_to_one_name(ftp_server: FTPTarget, ftp: MakeClient) -> None:
+    async with ftp() as client:
+
+        async def meanwhile() -> AsyncIterator[bytes]:
+            yield b"a" * 100_000
+            for name, atomic in (("f", True), ("./f", True), ("f", False), ("f.part", False)):
+                with pytest.raises(ConfigurationError, match=r"another upload to .* is under way"):
+                    await client.upload(b"b", name, atomic=atomic)
+            await client.upload(b"c", "g")
+            yield b"a"
+
+        await client.upload(meanwhile(), "f")
+        assert (ftp_server.root / "f").read_bytes() == b"a" * 100_001
+        with pytest.raises(LocalFileError):
+            await client.upload("/missing", "f")
+        await client.upload(b"later", "f")
+    assert (ftp_server.root / "f").read_bytes() == b"later"
