@@ -13,23 +13,27 @@ from netclients.errors import (
     UnsupportedError,
     printable,
 )
-from netclients.ftp.replies import classify_limit
+from netclients.ftp.replies import blames_credentials, classify_limit
 from netclients.wire.replies import Reply
 
 __all__ = ["reply_error"]
 
 _LOGIN_VERBS = ("USER", "PASS", "ACCT", "AUTH", "greeting")
+_CREDENTIAL_VERBS = ("USER", "PASS", "ACCT")
 
 
 def reply_error(sent: str, reply: Reply, *, logged_in: bool) -> NetClientError:
     """Return the error that ``reply`` to the command ``sent`` (secrets redacted) stands for.
 
     ``logged_in``: the same credentials have worked before, so that a 530 must be about something else: the
-    number of connections, as a rule.
+    number of connections, as a rule. Where they have not, only what servers are known to say about that number
+    counts: the same password, sent again and again, would lock the account.
     """
     code, text = reply.code, reply.text
     login = sent.split(" ", 1)[0] in _LOGIN_VERBS
     if code == 421:
+        if sent.startswith(_CREDENTIAL_VERBS) and not logged_in and blames_credentials(text):
+            return AuthenticationError(sent, code, text)
         if login or classify_limit(code, text):
             return TooManyConnections(sent, code, text)
         return ConnectionLost(f"the server closed the session: {reply}")
@@ -46,4 +50,4 @@ def reply_error(sent: str, reply: Reply, *, logged_in: bool) -> NetClientError:
         if code in (500, 502, 504):
             return UnsupportedError(f"the server does not know {printable(sent)}: {reply}")
         return PermanentReplyError(sent, code, text)
-    return ProtocolError(f"unexpected reply to {printable(sent)}: {reply}")
+    return ProtocolError(f"the server answered {printable(sent)} by {reply}")

@@ -15,6 +15,7 @@ from netclients.ftp.types import Entry, Features, ParsedTime, PassiveEndpoint, S
 
 __all__ = [
     "ConnectionLimit",
+    "blames_credentials",
     "classify_limit",
     "identify_server",
     "parse_epsv",
@@ -244,17 +245,25 @@ class ConnectionLimit(Enum):
 def classify_limit(code: int, text: str) -> ConnectionLimit | None:
     """Tell whether a reply means "too many connections", and by which quirk; None if it means something else.
 
-    421 for an idle timeout, a shutdown or maintenance gives None, and so does a 530 for a wrong password.
+    421 for an idle timeout, a shutdown or maintenance gives None, and so does whatever is about wrong passwords,
+    be they "too many": see :func:`blames_credentials`.
 
     Args:
         code: 421, 530 or any other.
         text: The reply's text; letter case does not matter.
 
     """
+    if blames_credentials(text):
+        return None
     for known, pattern, limit in _LIMITS:
         if code == known and pattern.search(text):
             return limit
     return None
+
+
+def blames_credentials(text: str) -> bool:
+    """Whether the text of a refusal is about passwords or attempts to log in that failed."""
+    return _CREDENTIALS.search(text) is not None
 
 
 def _shown(text: str) -> str:
@@ -291,5 +300,9 @@ _LIMIT_WORDS = (
     ),
     (530, r"maximum number .{0,40}?(?:client|host|user|connection)", ConnectionLimit.QUIRK_530_MAXIMUM),
     (530, r"too many .{0,40}?(?:connection|session|user|client|login)", ConnectionLimit.QUIRK_530_TOO_MANY),
+)
+_CREDENTIALS = re.compile(
+    r"fail|passw|incorrect|invalid|authenticat|(?:too many|bad|wrong|log-?[io]n) (?:attempt|tries)",
+    re.IGNORECASE,
 )
 _LIMITS = tuple((code, re.compile(words, re.IGNORECASE), limit) for code, words, limit in _LIMIT_WORDS)

@@ -311,6 +311,24 @@ def test_limits(code: int, text: str, limit: ConnectionLimit | None) -> None:
     assert classify_limit(code, text) is limit
 
 
+@pytest.mark.parametrize("code", [421, 530])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Too many failed login attempts",
+        "Too many login attempts, try again later",
+        "too many login failures, account locked",
+        "Too many bad passwords for this user",
+        "Too many users have tried incorrect passwords",
+        "Too many invalid logins from your connection",
+        "Maximum number of authentication attempts for this user exceeded",
+        "Too many attempts by this client",
+    ],
+)
+def test_failed_logins_are_no_limit(code: int, text: str) -> None:
+    assert classify_limit(code, text) is None
+
+
 def test_transfer_types() -> None:
     assert [f"TYPE {kind}" for kind in (TransferType.ASCII, TransferType.IMAGE)] == ["TYPE A", "TYPE I"]
 
