@@ -55,8 +55,7 @@ async def rename(context: Context, source: str, target: str, *, replace: bool = 
                 await connection.expect(rename_from)
                 with doubt:
                     reply = await connection.reply_to(rename_to)
-        if reply.kind > 3:
-            raise connection.error(str(rename_to), reply)
+        connection.judge(rename_to, reply)
 
     async def done(connection: FTPConnection) -> bool | None:
         if await _entry(connection, source) is not None:
@@ -78,8 +77,10 @@ async def remove(context: Context, path: str) -> None:
     """Remove a file."""
 
     async def act(connection: FTPConnection, doubt: _Doubt) -> None:
+        delete = connection.path_command("DELE", path)
         with doubt:
-            await connection.delete(path)
+            reply = await connection.reply_to(delete)
+        connection.judge(delete, reply)
 
     async def done(connection: FTPConnection) -> bool:
         return await _entry(connection, path) is None

@@ -6,10 +6,14 @@ connection, and what it does to the session. A verb that is not listed is truste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from netclients.wire import arguments
 from netclients.wire.pipeline import Pipelining
+
+if TYPE_CHECKING:
+    from netclients.wire.replies import Reply
 
 __all__ = ["Command", "Traits", "command", "raw_command"]
 
@@ -20,7 +24,8 @@ class Traits:
 
     ``transfer``: it uses a data connection and answers 1xx before its final reply. ``secret``: its argument
     is never shown. ``marks``: it leaves the session other than it was after login. ``lasting``: it may have
-    taken effect even if its reply is lost.
+    taken effect even if its reply is lost. ``intermediate``: the 3xx codes that are no less
+    than its success (RFC 959 section 5.4); all other verbs end well by 2xx only.
     """
 
     pipelining: Pipelining
@@ -28,6 +33,7 @@ class Traits:
     secret: bool = False
     marks: bool = False
     lasting: bool = False
+    intermediate: tuple[int, ...] = ()
 
 
 _FREE = Traits(Pipelining.FREE)
@@ -40,8 +46,8 @@ _PUT = Traits(Pipelining.LAST, transfer=True, lasting=True)
 
 _TRAITS = {
     # RFC 959: access. PASS may stand behind USER: a server that wants no password answers it with 202 or 503.
-    "USER": _FREE,
-    "PASS": _SECRET,
+    "USER": Traits(Pipelining.FREE, intermediate=(331, 332)),
+    "PASS": Traits(Pipelining.FREE, secret=True, intermediate=(332,)),
     "ACCT": _SECRET,
     "CWD": _SESSION,
     "CDUP": _SESSION,
@@ -55,7 +61,7 @@ _TRAITS = {
     "EPRT": _FREE,
     "PASV": _FREE,
     "EPSV": _FREE,
-    "REST": Traits(Pipelining.LAST),
+    "REST": Traits(Pipelining.LAST, intermediate=(350,)),
     "ALLO": _FREE,
     # Transfers
     "RETR": _GET,
@@ -66,7 +72,7 @@ _TRAITS = {
     "STOU": _PUT,
     "APPE": _PUT,
     # Files and directories. RNTO depends on RNFR's success, which it states itself by 503.
-    "RNFR": Traits(Pipelining.LAST),
+    "RNFR": Traits(Pipelining.LAST, intermediate=(350,)),
     "RNTO": _EFFECT,
     "DELE": _EFFECT,
     "MKD": _EFFECT,
@@ -109,6 +115,10 @@ class Command:
         """What it tolerates around it."""
         return self.traits.pipelining
 
+    def accepts(self, reply: Reply) -> bool:
+        """Whether the final ``reply`` says that all went well."""
+        return reply.kind == 2 or reply.code in self.traits.intermediate
+
     def encode(self) -> bytes:
         """Return the line as it is sent."""
         if not self.argument:
@@ -136,5 +146,4 @@ def raw_command(verb: str, *words: str, encoding: str) -> Command:
     name = arguments.token(verb).decode("ascii").upper()
     argument = b" ".join(arguments.text(word, encoding) for word in words)
     traits = _TRAITS.get(name, _UNKNOWN)
-    marks = Traits(Pipelining.BARRIER, traits.transfer, traits.secret, True, traits.lasting)
-    return Command(name, argument, marks)
+    return Command(name, argument, replace(traits, pipelining=Pipelining.BARRIER, marks=True))

@@ -138,7 +138,7 @@ class FTPConnection(Dialogue):
 
     async def _credential(self, sent: Command) -> Reply:
         reply = await self.reply_to(sent)
-        if reply.kind > 3:
+        if not sent.accepts(reply):
             # That the client's own credentials work says nothing about these.
             raise reply_error(str(sent), reply, logged_in=False)
         return reply
@@ -270,8 +270,7 @@ class FTPConnection(Dialogue):
         with self.half_said():
             await self.expect(rename_from)
             reply = await self.reply_to(rename_to)
-        if reply.kind > 3:
-            raise self.error(str(rename_to), reply)
+        self.judge(rename_to, reply)
 
     # Data connections
 

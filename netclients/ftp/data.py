@@ -274,12 +274,12 @@ class Transfer:
 
     def check(self) -> None:
         """Raise the server's refusal, if one has come."""
-        reply = self.ticket.reply
-        if reply is not None and reply.kind >= 4:
+        reply, sent = self.ticket.reply, self.ticket.command
+        if reply is not None and not sent.accepts(reply):
             if reply.code == 522:
                 # No TLS session of this control connection will do: it is of no further use.
                 self.connection.marked = True
-            raise self.connection.error(str(self.ticket.command), reply)
+            raise self.connection.error(str(sent), reply)
 
     async def wait_to_receive(self) -> None:
         """Wait for data, or for what the server says meanwhile; called when nothing is left to be received.

@@ -139,15 +139,20 @@ class Dialogue(Pooled):
         return ticket.reply
 
     async def expect(self, sent: Command) -> Reply:
-        """Send ``sent`` and return its final reply if it is 2xx or 3xx.
+        """Send ``sent`` and return its final reply.
 
         Raises:
-            ReplyError: it is not.
+            ReplyError: the server refuses.
+            ProtocolError: it asks for more (3xx) where nothing is left to be said.
         """
         reply = await self.reply_to(sent)
-        if reply.kind > 3:
-            raise self.error(str(sent), reply)
+        self.judge(sent, reply)
         return reply
+
+    def judge(self, sent: Command, reply: Reply) -> None:
+        """Raise what ``reply`` stands for if it is not how ``sent`` ends well."""
+        if not sent.accepts(reply):
+            raise self.error(str(sent), reply)
 
     async def watch(
         self, timeout: float | None, phase: str, *, read: Waitable | None = None, write: Waitable | None = None
@@ -180,6 +185,8 @@ class Dialogue(Pooled):
 
     def error(self, sent: str, reply: Reply) -> NetClientError:
         """Return the error that ``reply`` to the command ``sent`` stands for."""
+        if reply.kind == 3:
+            self.mark()  # nobody knows what the server waits for now
         return reply_error(sent, reply, logged_in=self.settings.learned.logged_in)
 
     # TLS

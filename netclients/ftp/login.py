@@ -84,8 +84,7 @@ async def _log_in(connection: FTPConnection) -> None:
         if connection.protocol.pipelining:
             agreement = _submit_agreement(connection)
         reply = await _answer(connection, password)
-        if reply.kind > 3:
-            raise connection.error(str(password.command), reply)
+        connection.judge(password.command, reply)
     if reply.code == 332:
         if settings.login.account is None:
             raise AuthenticationError("PASS ***", reply.code, "the server wants an account")

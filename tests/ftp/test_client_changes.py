@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 import pytest
@@ -16,6 +17,7 @@ from netclients import (
     OutcomeUnknown,
     PermanentReplyError,
     PoolLimits,
+    ProtocolError,
     RemoteFileNotFound,
     RemoteIsADirectory,
     ReplyError,
@@ -23,6 +25,8 @@ from netclients import (
 )
 from netclients.testing import FTPServer, Hangup
 from netclients.testing import Reply as Answer
+from tests.faults.hostile import Answer as HostileAnswer
+from tests.faults.hostile import HostileServer, Session
 from tests.servers import FTPTarget, RealServer
 
 pytestmark = pytest.mark.anyio
@@ -236,3 +240,43 @@ async def test_nobody_knows(embedded: Embedded) -> None:
             await client.remove("f")
         assert client.stats.in_use == 0
     assert os.listdir(server.root) == ["b"]
+
+
+# Replies that make no sense
+
+
+async def test_3xx_is_no_success() -> None:
+    answers: dict[str, HostileAnswer] = dict.fromkeys(("RNTO", "DELE", "MKD"), b"350 go on\r\n")
+    with HostileServer(answers) as server:
+        async with FTPClient(server.url, retry=AGAIN) as client:
+            for change in (
+                lambda: client.rename("a", "b"),
+                lambda: client.remove("a"),
+                lambda: client.makedirs("d"),
+            ):
+                with pytest.raises(ProtocolError, match="by 350"):
+                    await change()
+                assert (client.stats.in_use, client.stats.idle) == (0, 0)
+        verbs = server.verbs()
+    assert (verbs.count("RNTO"), verbs.count("DELE"), verbs.count("MKD")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("before", [b"", b"150 here\r\n"], ids=["at once", "at the end"])
+async def test_3xx_ends_no_transfer(tmp_path: Path, before: bytes) -> None:
+    def retr(session: Session) -> None:
+        session.transfer(b"content", before, b"350 go on\r\n")
+
+    def stor(session: Session) -> None:
+        if before:
+            session.receive(b"350 go on\r\n")
+        else:
+            session.say(b"350 go on\r\n")
+
+    with HostileServer({"RETR": retr, "STOR": stor}) as server:
+        async with FTPClient(server.url, retry=RetryPolicy(attempts=1)) as client:
+            with pytest.raises(ProtocolError, match="RETR f by 350"):
+                await client.download("f", tmp_path / "f")
+            with pytest.raises(ProtocolError, match=r"STOR .* by 350"):
+                await client.upload(b"content", "f")
+            assert (client.stats.in_use, client.stats.idle) == (0, 0)
+    assert not (tmp_path / "f").exists()

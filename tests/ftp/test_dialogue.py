@@ -123,13 +123,19 @@ async def test_other_ways_in(script: str) -> None:
         ("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: 332 account", errors.AuthenticationError),
         ("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: 421 full", errors.TooManyConnections),
         ("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS| 230 i\nS-close", errors.ConnectionLost),
+        ("S: 220 r\nC: USER bob\nS: 350 go on", errors.ProtocolError),
+        ("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: 331 again", errors.ProtocolError),
+        ("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: 350 more", errors.ProtocolError),
+        ("S: 220 r\nC: USER bob\nS: 332 a\nC: ACCT acc\nS: 332 again", errors.ProtocolError),
+        ("S: 220 r\nC: USER bob\nS: 332 a\nC: ACCT acc\nS: 350 more", errors.ProtocolError),
         (LOGIN + "C: FEAT\nS: 500 what\nC: TYPE I\nS: 504 no", errors.UnsupportedError),
     ],
 )
 async def test_logins_that_fail(script: str, error: type[errors.NetClientError]) -> None:
     dialer = ScriptedDialer(script)
+    login = Login("bob", "s3cret", "acc" if "ACCT" in script else None)
     with pytest.raises(error) as caught:
-        await connect(settings_for(dialer))
+        await connect(settings_for(dialer, login=login))
     assert type(caught.value) is error
     assert "s3cret" not in str(caught.value)
     assert dialer.made[0].aborted
@@ -139,6 +145,31 @@ async def test_a_530_after_a_login_that_worked_is_about_the_number() -> None:
     dialer = ScriptedDialer("S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: 530 no")
     with pytest.raises(errors.TooManyConnections):
         await connect(settings_for(dialer, learned=Learned(logged_in=True)))
+
+
+FAILURES = ("Too many failed login attempts", "too many login failures, account locked", "Too many bad passwords")
+
+
+@pytest.mark.parametrize("code", [421, 530])
+@pytest.mark.parametrize("text", FAILURES)
+async def test_too_many_failures_are_not_too_many_connections(code: int, text: str) -> None:
+    script = f"S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: {code} {text}"
+    with pytest.raises(errors.AuthenticationError) as caught:
+        await connect(settings_for(ScriptedDialer(script)))
+    assert caught.value.code == code
+    # After a login that worked these can't be the wrong ones.
+    with pytest.raises(errors.TooManyConnections):
+        await connect(settings_for(ScriptedDialer(script), learned=Learned(logged_in=True)))
+
+
+@pytest.mark.parametrize("code", [421, 530])
+async def test_no_password_is_repeated_against_a_lock(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    client, dialer = client_on(
+        monkeypatch, f"S: 220 r\nC: USER bob\nS: 331 p\nC: PASS s3cret\nS: {code} {FAILURES[0]}\nS-close"
+    )
+    with pytest.raises(errors.AuthenticationError):
+        await client.exists("f")
+    dialer.check()
 
 
 # TLS
@@ -185,6 +216,36 @@ async def test_expect_and_reply_to() -> None:
         await connection.expect(command("SIZE", b"f"))
     played.check()
     assert connection.clean
+
+
+ONLY_2XX = [("NOOP", b""), ("SIZE", b"f"), ("DELE", b"f"), ("MKD", b"d"), ("RMD", b"d"), ("RNTO", b"f"), ("CWD", b"d")]
+
+
+@pytest.mark.parametrize(("verb", "argument"), ONLY_2XX)
+async def test_3xx_where_nothing_is_left_to_be_said(verb: str, argument: bytes) -> None:
+    sent = command(verb, argument)
+    connection, _ = await greeted(f"C: {sent}\nS: 350 go on\nC: {sent}\nS: 250 ok\n")
+    with pytest.raises(errors.ProtocolError, match=f"the server answered {sent} by 350"):
+        await connection.expect(sent)
+    assert connection.marked
+    assert (await connection.expect(sent)).code == 250
+
+
+async def test_3xx_where_it_is_due() -> None:
+    connection, _ = await greeted("C: REST 7\nS: 350 ok\nC: RNFR f\nS: 350 ok\nC: RNFR f\nS: 331 what\n")
+    assert (await connection.expect(command("REST", b"7"))).code == 350
+    assert (await connection.expect(command("RNFR", b"f"))).code == 350
+    assert connection.clean
+    with pytest.raises(errors.ProtocolError):
+        await connection.expect(command("RNFR", b"f"))
+    assert not connection.clean
+
+
+@pytest.mark.parametrize("replies", ["S: 331 more", "S: 350 more"])
+async def test_another_login_that_is_not_accepted(replies: str) -> None:
+    connection, _ = await greeted(f"C: USER eve\nS: 331 p\nC: PASS pw\n{replies}", plain_asked_for=True)
+    with pytest.raises(errors.ProtocolError):
+        await connection.login("eve", "pw")
 
 
 async def test_one_flight_for_a_server_that_reads_ahead() -> None:
