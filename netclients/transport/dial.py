@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from netclients.errors import ConfigurationError, ConnectError, NetClientError, PhaseTimeout
-from netclients.transport.readiness import running_asyncio_loop, wait_for_sockets
+from netclients.errors import (
+    ConfigurationError,
+    ConnectError,
+    NetClientError,
+    PhaseTimeout,
+    UnsupportedError,
+    printable,
+)
+from netclients.transport.readiness import Deadline, running_asyncio_loop, wait_for_sockets
 from netclients.transport.stream import SocketStream
 from netclients.transport.tls import Scratch, TLSStream
 
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialer", "Listener"]
 
 _STAGGER = 0.25  # seconds between attempts, RFC 8305 section 5
+_KNOCK = 0.02  # seconds until a Unix socket with a full queue is asked again
 _SCRATCH = 256 * 1024
 _UNDER_WAY = (errno.EALREADY, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
@@ -96,6 +104,18 @@ class Dialer:
             sock.close()
             raise ConnectError(f"{host}:{port} closed the connection at once: {error.strerror}") from error
         return SocketStream(sock, peer)
+
+    async def connect_unix(self, path: str, timeout: float | None) -> SocketStream:
+        """Connect to the Unix socket at ``path``, which becomes the stream's peer. No proxy stands in between.
+
+        Raises:
+            UnsupportedError: this platform has no Unix sockets.
+            ConnectError: nobody listens there, or the path can't be one.
+            PhaseTimeout: phase ``connect``: whoever listens does not accept.
+        """
+        if not hasattr(socket, "AF_UNIX"):
+            raise UnsupportedError("this platform has no Unix sockets")
+        return SocketStream(await _connect_unix(path, timeout), path)
 
     async def start_tls(
         self,
@@ -226,6 +246,34 @@ async def _established(sock: socket.socket, address: tuple[Any, ...], timeout: f
         if not await wait_for_sockets((), (sock,), timeout):
             raise PhaseTimeout("connect", timeout, f"{address[0]}:{address[1]}")
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code not in (0, errno.EISCONN):
+        raise OSError(code, os.strerror(code))
+
+
+async def _connect_unix(path: str, timeout: float | None) -> socket.socket:
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConnectError(f"no socket: {error}") from error
+    try:
+        sock.setblocking(False)
+        await _knock(sock, path, timeout)
+    except BaseException as error:
+        sock.close()
+        # ValueError: the path has a character that the file system's encoding lacks.
+        if isinstance(error, (OSError, ValueError)) and not isinstance(error, NetClientError):
+            reason = getattr(error, "strerror", None) or error
+            raise ConnectError(f"no connection to {printable(path)}: {reason}") from error
+        raise
+    return sock
+
+
+async def _knock(sock: socket.socket, path: str, timeout: float | None) -> None:
+    # A full queue refuses by EAGAIN and tells nobody when there is room, so waiting for the socket would not do.
+    with Deadline(timeout, "connect", path) as deadline:
+        while (code := sock.connect_ex(path)) in _UNDER_WAY:
+            left = deadline.left()
+            await anyio.sleep(_KNOCK if left is None else min(_KNOCK, left))
     if code not in (0, errno.EISCONN):
         raise OSError(code, os.strerror(code))
 

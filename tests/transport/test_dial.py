@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -255,3 +257,67 @@ def test_bad_listeners() -> None:
 )
 def test_literal_addresses(host: str, family: int | None) -> None:
     assert dial_module._literal_family(host) == family
+
+
+# Unix sockets
+
+needs_unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this platform has no Unix sockets")
+
+
+def unix_listener(path: Path, backlog: int = 5) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(backlog)
+    listener.settimeout(20)
+    return listener
+
+
+@needs_unix
+async def test_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with unix_listener(tmp_path / "s") as listener:
+        stream = await Dialer(proxy=None).connect_unix(path, 5)
+        theirs, _ = listener.accept()
+        with theirs:
+            assert stream.peer == path
+            assert not stream.socket.getblocking()
+            theirs.sendall(b"220 hello")
+            buffer = bytearray(20)
+            assert await stream.recv_into(buffer, 5, "reply") == 9
+            await stream.send_all(b"LHLO", 5, "reply")
+            assert theirs.recv(20) == b"LHLO"
+            await stream.aclose()
+            assert theirs.recv(20) == b""
+
+
+@needs_unix
+@pytest.mark.parametrize("name", ["missing", "file", "x" * 300, "left", "nul\0inside", "\ud800"])
+async def test_a_unix_socket_that_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    unix_listener(tmp_path / "left").close()
+    with pytest.raises(ConnectError, match="no connection to") as caught:
+        await Dialer().connect_unix(str(tmp_path / name), 5)
+    str(caught.value).encode()
+
+
+@needs_unix
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse at once")
+async def test_a_unix_socket_whose_queue_is_full(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with unix_listener(tmp_path / "s", 0) as listener:
+        first = await Dialer().connect_unix(path, 5)
+        with pytest.raises(PhaseTimeout) as caught:
+            await Dialer().connect_unix(path, 0.1)
+        assert (caught.value.phase, caught.value.seconds) == ("connect", 0.1)
+        timer = threading.Timer(0.1, lambda: listener.accept()[0].close())
+        timer.start()
+        second = await Dialer().connect_unix(path, 5)
+        timer.join()
+        for stream in (first, second):
+            stream.abort()
+
+
+async def test_no_unix_sockets_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dial_module, "socket", SimpleNamespace())
+    with pytest.raises(UnsupportedError, match="Unix sockets"):
+        await Dialer().connect_unix("/tmp/s", 5)
