@@ -123,7 +123,7 @@ async def make_directories(context: Context, path: str) -> None:
 async def _change(context: Context, operation: str, path: str | None, act: Act, done: Probe) -> None:
     """Run ``act`` until it succeeds; after a lost reply let ``done`` decide."""
     schedule = Schedule(context.policy, operation, context.trace)
-    doubt = _Doubt(context, operation)
+    doubt = _Doubt()
     while True:
         try:
             connection = await context.pool.acquire()
@@ -155,15 +155,10 @@ async def _pause(schedule: Schedule, operation: str, error: NetClientError, doub
 
 
 class _Doubt:
-    """Around the sending of a change and the wait for its reply: ``open`` from the one until the other.
+    """Around the sending of a change and the wait for its reply: ``open`` from the one until the other."""
 
-    A cancellation in between is told to ``events.outcome_unknown``.
-    """
-
-    def __init__(self, context: Context, operation: str) -> None:
+    def __init__(self) -> None:
         self.open = False
-        self._context = context
-        self._operation = operation
 
     def __enter__(self) -> None:
         self.open = True
@@ -171,8 +166,6 @@ class _Doubt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, (ReplyError, UnsupportedError)):
             self.open = False
-        elif not isinstance(error, Exception):
-            self._context.trace.outcome_unknown(self._operation)
 
 
 async def _entry(connection: FTPConnection, path: str) -> Entry | None:

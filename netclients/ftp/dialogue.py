@@ -112,16 +112,33 @@ class Dialogue(Pooled):
         self._note_events()
 
     async def settle(self, ticket: Ticket[Command], timeout: float | None, phase: str) -> None:
-        """Send what is due and read until ``ticket``, and so all before it, has its final reply."""
-        await self.flush()
-        if ticket.reply is not None:
-            return
+        """Send what is due and read until ``ticket``, and so all before it, has its final reply.
+
+        A cancellation in between is told to ``events.outcome_unknown``, if the command changes something.
+        """
+        try:
+            await self.flush()
+            if ticket.reply is None:
+                await self._read_until_settled(ticket, timeout, phase)
+        except Exception:
+            raise  # tells the caller by itself
+        except BaseException:
+            self._tell_doubt(ticket)
+            raise
+
+    async def _read_until_settled(self, ticket: Ticket[Command], timeout: float | None, phase: str) -> None:
         with Deadline(timeout, phase, ticket.command) as deadline:
             while ticket.reply is None:
                 if self.protocol.state is State.CLOSING:
                     raise ConnectionLost("the server closed the session (421)")
                 await self.receive(deadline.left(), phase)
                 await self.flush()
+
+    def _tell_doubt(self, ticket: Ticket[Command]) -> None:
+        traits = ticket.command.traits
+        # Of a transfer's outcome only its caller can tell: a part file that is left behind is no doubt.
+        if traits.lasting and not traits.transfer and ticket.sent and ticket.reply is None:
+            self.settings.trace.outcome_unknown(str(ticket.command))
 
     async def settle_all(self) -> None:
         """Read until no command waits for its reply; all of them together get the time of one."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -23,6 +24,7 @@ from netclients import (
     ReplyError,
     RetryPolicy,
 )
+from netclients.ftp.connection import FTPConnection
 from netclients.testing import FTPServer, Hangup
 from netclients.testing import Reply as Answer
 from tests.faults.hostile import Answer as HostileAnswer
@@ -280,3 +282,34 @@ async def test_3xx_ends_no_transfer(tmp_path: Path, before: bytes) -> None:
                 await client.upload(b"content", "f")
             assert (client.stats.in_use, client.stats.idle) == (0, 0)
     assert not (tmp_path / "f").exists()
+
+
+# Cancelled
+
+
+Act = Callable[[FTPClient, FTPConnection], Awaitable[object]]
+CANCELLED: dict[str, tuple[Act, list[str]]] = {
+    "delete": (lambda _, c: c.delete("x"), ["DELE x"]),
+    "mkd": (lambda _, c: c.mkd("x"), ["MKD x"]),
+    "connection's rename": (lambda _, c: c.rename("a", "x"), ["RNTO x"]),
+    "command": (lambda _, c: c.command("DELE", "x"), ["DELE x"]),
+    "size": (lambda _, c: c.size("x"), []),
+    "remove": (lambda client, _: client.remove("x"), ["DELE x"]),
+    "rename": (lambda client, _: client.rename("a", "x"), ["RNTO x"]),
+    "makedirs": (lambda client, _: client.makedirs("x"), ["MKD x"]),
+}
+
+
+@pytest.mark.parametrize("what", CANCELLED)
+async def test_a_cancelled_change_is_told_once(what: str, recorder: Any) -> None:
+    act, told = CANCELLED[what]
+    verbs = ("DELE", "MKD", "RNTO", "SIZE")
+    with HostileServer(dict.fromkeys(verbs, Session.hang)) as server:
+        async with FTPClient(server.url, retry=AGAIN, events=recorder) as client, client.connection() as connection:
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(act, client, connection)
+                    while not set(verbs) & set(server.verbs()):
+                        await anyio.sleep(0.01)
+                    group.cancel_scope.cancel()
+    assert recorder.named("outcome_unknown") == [(command,) for command in told]
