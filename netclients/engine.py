@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from netclients.errors import ConnectionLost
 from netclients.transport.dial import Dialer
-from netclients.transport.readiness import Turn
+from netclients.transport.readiness import Turn, checkpoint
 from netclients.transport.stream import ByteStream, Waitable, wait_any
 from netclients.wire.pipeline import Ticket
 
@@ -101,10 +101,16 @@ class Engine(Generic[C, E_co, S]):
             ConnectionLost: the peer has closed.
             PhaseTimeout: nothing came; it carries ``phase``.
         """
+        others_had_their_turn = False
         while not self.poll():
             if self.closed_by_peer:
                 raise ConnectionLost(f"{self.stream.peer} closed the connection")
-            await self.wait(timeout, phase)
-            self._turn.waited()
+            if others_had_their_turn:
+                await self.wait(timeout, phase)
+                self._turn.waited()
+            else:
+                # On a busy loop the answer is often there by then, which is cheaper than to wait for the socket.
+                await checkpoint()
+                others_had_their_turn = True
         # A peer that always has more to say must not keep this task from waiting for ever.
         await self._turn.pass_on()

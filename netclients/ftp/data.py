@@ -21,7 +21,7 @@ from netclients.ftp.commands import Command, command
 from netclients.ftp.replies import parse_passive
 from netclients.ftp.types import ServerKind
 from netclients.transport.dial import Listener
-from netclients.transport.readiness import Deadline
+from netclients.transport.readiness import Deadline, checkpoint
 from netclients.transport.stream import Buffer, SocketStream, wait_any
 from netclients.transport.tls import TLSStream
 from netclients.wire import arguments
@@ -185,7 +185,7 @@ class Transfer:
     sent: int = 0
     closed_cleanly: bool | None = None
     epilogue: Callable[[], Awaitable[None]] | None = None
-    _gave_head_start: bool = False
+    _head_starts: int = 2  # waits for data before the control connection is watched too
     _has_nothing_to_say: bool = False
 
     async def start(self) -> None:
@@ -287,9 +287,13 @@ class Transfer:
         So a refusal in the middle of a transfer is raised here, after what had come before it was taken.
         """
         self.check()
-        if not self._gave_head_start and self.stream is not None:
+        if self._head_starts and self.stream is not None:
+            self._head_starts -= 1
+            if self._head_starts:
+                # On a busy loop the data is often there when the others have had their turn.
+                await checkpoint()
+                return
             # The server's word and its first data come together: waiting for the data alone is one wait for both.
-            self._gave_head_start = True
             with contextlib.suppress(PhaseTimeout):
                 await wait_any((self.stream,), (), _HEAD_START, "stall")
                 return

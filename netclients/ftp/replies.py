@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from netclients.errors import ProtocolError
-from netclients.ftp.listing import parse_mlst_line, parse_time
+from netclients.ftp.times import parse_time
 from netclients.ftp.types import Entry, Features, ParsedTime, PassiveEndpoint, ServerKind
 
 __all__ = [
@@ -133,7 +133,7 @@ def parse_mdtm(text: str) -> ParsedTime:
     """Read the time from a 213 reply to MDTM or MFMT (RFC 3659 §3.1): UTC, with fractions if sent.
 
     MFMT's ``Modify=…; name`` form is understood too.  The tolerated year 19100 is named in
-    `netclients.ftp.listing.parse_time`.
+    `netclients.ftp.times.parse_time`.
 
     Raises:
         ProtocolError: No time in the text, or one that no calendar has.
@@ -187,6 +187,8 @@ def parse_mlst(
         ProtocolError: No line of facts, or not exactly one.
 
     """
+    from netclients.ftp.listing import parse_mlst_line  # most programs read no listing
+
     facts = [line for line in lines[1:-1] if line.strip(" ")]
     if len(facts) != 1:
         raise ProtocolError(f"the reply to MLST has {len(facts)} lines of facts instead of one")
