@@ -220,7 +220,7 @@ class _Fetched:
     __slots__ = ("download", "error", "source", "target")
 
     def __init__(self, source: str) -> None:
-        self.source = source
+        self.source: str = source
         self.target: str | None = None
         self.download: FileDownload | None = None
         self.error: NetClientError | None = None

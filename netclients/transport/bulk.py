@@ -328,8 +328,8 @@ class _FileSender:
         self._stream = stream
         self._source = source
         self._rest = memoryview(b"")
-        self.blocked = False
-        self.done = False
+        self.blocked: bool = False
+        self.done: bool = False
 
     def send_on(self, stretch: int) -> Moved:
         """Read and send until that would have to wait, at most ``stretch`` bytes. Blocks for a turn."""

@@ -28,7 +28,7 @@ class Scratch(threading.local):
     """Memory for the length of one call: each thread has its own."""
 
     def __init__(self) -> None:
-        self.records = bytearray(_CIPHERTEXT)
+        self.records: bytearray = bytearray(_CIPHERTEXT)
 
 
 class TLSStream(ByteStream):
