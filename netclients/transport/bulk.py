@@ -204,9 +204,11 @@ class FileBuffer:
 
     def write(self) -> None:
         """Write what is in. Blocks."""
-        with self.content() as content:
-            self._store(content)
-        self._filled = 0
+        try:
+            with self.content() as content:
+                self._store(content)
+        finally:
+            self._filled = 0  # a part of it may be written: never twice
 
     def write_on(self, stream: ByteStream, stretch: int) -> Moved:
         """Write what is in; as long as more is there at once, receive that, and write when the buffer is full again.
