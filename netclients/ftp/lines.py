@@ -19,7 +19,7 @@ __all__ = ["LineProducer"]
 
 T = TypeVar("T")
 
-_STEP = 16 * 1024  # bytes parsed in one go: a few hundred entries
+_STEP = 4 * 1024  # bytes parsed in one go: about a hundred entries
 
 Opener = Callable[[], Awaitable["Transfer"]]
 Parser = Callable[[bytes], T | None]

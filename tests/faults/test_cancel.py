@@ -219,9 +219,9 @@ async def test_thousand_random_cancellations_under_load(large: tuple[FTPTarget, 
             await call(number)
         assert_at_rest(client)
 
-    done = await random_cancellations(call, check=check, calls=1000, concurrency=16, seed=7)
+    done = await random_cancellations(call, check=check, calls=2000, concurrency=16, seed=7)
     POINTS["cancelled: at random"] += done.points
-    assert done.cancelled > 200
+    assert done.cancelled >= 1000
     for path in tmp_path.glob("got*"):
         if not path.name.endswith((".part", ".json")):
             assert path.read_bytes() == contents[int(path.name[3:]) % 40]
