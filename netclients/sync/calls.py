@@ -32,7 +32,7 @@ _POLL = 0.1 if sys.platform == "win32" else None
 class Closable(Protocol):
     """What holds connections in the loop."""
 
-    async def aclose(self) -> None:
+    def aclose(self) -> Coroutine[Any, Any, None]:
         """Give them back."""
 
     def __del__(self) -> None:
@@ -117,12 +117,16 @@ class Desk:
 
 
 class Call(Generic[T]):
-    """A coroutine in the portal. ``result`` or ``error`` is there when its desk says None."""
+    """A coroutine in the portal. ``result`` or ``error`` is there when its desk says None.
 
-    __slots__ = ("_coroutine", "_task", "desk", "error", "result")
+    ``make`` is called there: a coroutine that was made here would be lost, with a warning, if Ctrl-C came before it
+    is handed over.
+    """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], desk: Desk) -> None:
-        self._coroutine = coroutine
+    __slots__ = ("_make", "_task", "desk", "error", "result")
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]], desk: Desk) -> None:
+        self._make = make
         self._task: asyncio.Task[None] | None = None
         self.desk: Desk = desk
         self.result: T
@@ -152,7 +156,7 @@ class Call(Generic[T]):
     async def _run(self) -> None:
         # The end is told from inside the task: its own callbacks would come one turn of the loop later.
         try:
-            self.result = await self._coroutine
+            self.result = await self._make()
         except asyncio.CancelledError:
             self.error = ConfigurationError("the interpreter is shutting down")
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
@@ -165,7 +169,6 @@ class Call(Generic[T]):
         """The loop has ended and will never begin with this."""
         self.desk.portal.posted.discard(self)
         self.error = ConfigurationError("the interpreter is shutting down")
-        self._coroutine.close()
         self.desk.put(None)
 
     def outcome(self) -> T:
@@ -193,13 +196,15 @@ class Call(Generic[T]):
             self._task.cancel()
         else:
             # An interrupt came before the start was posted.
-            self._coroutine.close()
             self.desk.put(None)
 
 
-def run(coroutine: Coroutine[Any, Any, T], desk: Desk | None = None) -> T:
-    """Run a coroutine in the portal and return its result; do what is left on ``desk`` meanwhile."""
-    call = Call(coroutine, desk or Desk())
+def run(make: Callable[[], Coroutine[Any, Any, T]], desk: Desk | None = None) -> T:
+    """Run the coroutine that ``make`` returns in the portal; do what is left on ``desk`` meanwhile.
+
+    Returns its result, or raises what it raised.
+    """
+    call = Call(make, desk or Desk())
     take = call.desk.take
     try:
         call.start()
@@ -217,7 +222,7 @@ def run_sync(function: Callable[[], T]) -> T:
     async def call() -> T:
         return function()
 
-    return run(call())
+    return run(call)
 
 
 def give_back(portal: Portal | None, held: Closable) -> None:
@@ -225,7 +230,7 @@ def give_back(portal: Portal | None, held: Closable) -> None:
     if portal is not None and portal.forked:
         return  # the connections are the parent's
     try:
-        run(held.aclose())
+        run(held.aclose)
     except ConfigurationError:
         let_go(held)
 

@@ -119,17 +119,21 @@ class FTPClient:
         limit_rate: float | None = None,
     ) -> Download:
         desk = Desk()
-        download = self._twin.download(
-            source,
-            destination,
-            sink=None if sink is None else SinkRelay(desk, sink),
-            resume=resume,
-            segments=segments,
-            verify=verify,
-            progress=_reports(desk, progress),
-            limit_rate=limit_rate,
+        relayed = None if sink is None else SinkRelay(desk, sink)
+        reports = _reports(desk, progress)
+        return run(
+            lambda: self._twin.download(
+                source,
+                destination,
+                sink=relayed,
+                resume=resume,
+                segments=segments,
+                verify=verify,
+                progress=reports,
+                limit_rate=limit_rate,
+            ),
+            desk,
         )
-        return run(download, desk)
 
     def download_many(
         self,
@@ -161,10 +165,10 @@ class FTPClient:
         return RemoteFile(self._twin.open(path, mode, offset=offset), owner=self)
 
     def read_bytes(self, path: str) -> bytes:
-        return run(self._twin.read_bytes(path))
+        return run(lambda: self._twin.read_bytes(path))
 
     def read_text(self, path: str, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return run(self._twin.read_text(path, encoding, errors))
+        return run(lambda: self._twin.read_text(path, encoding, errors))
 
     # Uploads
 
@@ -180,16 +184,20 @@ class FTPClient:
         limit_rate: float | None = None,
     ) -> Upload:
         desk = Desk()
-        upload = self._twin.upload(
-            lend_upload(desk, source),
-            destination,
-            atomic=atomic,
-            resume=resume,
-            verify=verify,
-            progress=_reports(desk, progress),
-            limit_rate=limit_rate,
+        lent = lend_upload(desk, source)
+        reports = _reports(desk, progress)
+        return run(
+            lambda: self._twin.upload(
+                lent,
+                destination,
+                atomic=atomic,
+                resume=resume,
+                verify=verify,
+                progress=reports,
+                limit_rate=limit_rate,
+            ),
+            desk,
         )
-        return run(upload, desk)
 
     def upload_many(
         self,
@@ -223,21 +231,21 @@ class FTPClient:
         return Stream(self._twin.scandir(path), owner=self)
 
     def stat(self, path: str) -> Entry:
-        return run(self._twin.stat(path))
+        return run(lambda: self._twin.stat(path))
 
     def exists(self, path: str) -> bool:
-        return run(self._twin.exists(path))
+        return run(lambda: self._twin.exists(path))
 
     # Changes
 
     def rename(self, source: str, target: str) -> None:
-        run(self._twin.rename(source, target))
+        run(lambda: self._twin.rename(source, target))
 
     def remove(self, path: str) -> None:
-        run(self._twin.remove(path))
+        run(lambda: self._twin.remove(path))
 
     def makedirs(self, path: str) -> None:
-        run(self._twin.makedirs(path))
+        run(lambda: self._twin.makedirs(path))
 
 
 def _reports(desk: Desk, callback: Callable[..., object] | None) -> OnProgress | None:
@@ -253,13 +261,13 @@ class Lease:
 
     def __enter__(self) -> FTPConnection:
         try:
-            return FTPConnection(run(self._twin.__aenter__()), owner=self._client)
+            return FTPConnection(run(lambda: self._twin.__aenter__()), owner=self._client)
         except BaseException:
             # An interrupt may have come between the loan and this thread.
-            run(self._twin.__aexit__(None, None, None))
+            run(lambda: self._twin.__aexit__(None, None, None))
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        run(self._twin.__aexit__(kind, error, trace))
+        run(lambda: self._twin.__aexit__(kind, error, trace))

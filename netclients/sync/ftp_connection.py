@@ -14,7 +14,7 @@ from netclients.sync.sources import lend_iterator
 from netclients.sync.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from datetime import datetime
 
     from netclients.ftp.commands import Command
@@ -38,9 +38,9 @@ class FTPConnection:
         # The client, which must live as long as somebody uses its connections.
         self._owner = owner
 
-    def _run(self, coroutine: Coroutine[Any, Any, T], desk: Desk | None = None) -> T:
+    def _run(self, make: Callable[[], Coroutine[Any, Any, T]], desk: Desk | None = None) -> T:
         self._portal.check_process()
-        return run(coroutine, desk)
+        return run(make, desk)
 
     # What is known of it
 
@@ -88,68 +88,68 @@ class FTPConnection:
         return self._twin.path_command(verb, path)
 
     def home(self) -> str:
-        return self._run(self._twin.home())
+        return self._run(lambda: self._twin.home())
 
     # Any command
 
     def command(self, verb: str, *words: str) -> Reply:
-        return self._run(self._twin.command(verb, *words))
+        return self._run(lambda: self._twin.command(verb, *words))
 
     def site(self, *words: str) -> Reply:
-        return self._run(self._twin.site(*words))
+        return self._run(lambda: self._twin.site(*words))
 
     def reply_to(self, sent: Command) -> Reply:
-        return self._run(self._twin.reply_to(sent))
+        return self._run(lambda: self._twin.reply_to(sent))
 
     def expect(self, sent: Command) -> Reply:
-        return self._run(self._twin.expect(sent))
+        return self._run(lambda: self._twin.expect(sent))
 
     # Session
 
     def login(self, user: str, password: str = "", account: str | None = None) -> None:
-        self._run(self._twin.login(user, password, account))
+        self._run(lambda: self._twin.login(user, password, account))
 
     def acct(self, account: str) -> None:
-        self._run(self._twin.acct(account))
+        self._run(lambda: self._twin.acct(account))
 
     def feat(self) -> Features:
-        return self._run(self._twin.feat())
+        return self._run(lambda: self._twin.feat())
 
     def opts(self, name: str, value: str = "") -> Reply:
-        return self._run(self._twin.opts(name, value))
+        return self._run(lambda: self._twin.opts(name, value))
 
     def lang(self, tag: str = "") -> None:
-        self._run(self._twin.lang(tag))
+        self._run(lambda: self._twin.lang(tag))
 
     def clnt(self, name: str) -> None:
-        self._run(self._twin.clnt(name))
+        self._run(lambda: self._twin.clnt(name))
 
     def host(self, name: str) -> None:
-        self._run(self._twin.host(name))
+        self._run(lambda: self._twin.host(name))
 
     def syst(self) -> str:
-        return self._run(self._twin.syst())
+        return self._run(lambda: self._twin.syst())
 
     def help(self, topic: str = "") -> str:
-        return self._run(self._twin.help(topic))
+        return self._run(lambda: self._twin.help(topic))
 
     def noop(self) -> None:
-        self._run(self._twin.noop())
+        self._run(lambda: self._twin.noop())
 
     def probe(self) -> None:
-        self._run(self._twin.probe())
+        self._run(lambda: self._twin.probe())
 
     def quit(self) -> None:
-        self._run(self._twin.quit())
+        self._run(lambda: self._twin.quit())
 
     def type(self, representation: TransferType) -> None:
-        self._run(self._twin.type(representation))
+        self._run(lambda: self._twin.type(representation))
 
     def allo(self, size: int) -> None:
-        self._run(self._twin.allo(size))
+        self._run(lambda: self._twin.allo(size))
 
     def abor(self) -> Reply:
-        return self._run(self._twin.abor())
+        return self._run(lambda: self._twin.abor())
 
     def close(self, reason: str) -> None:
         run_sync(lambda: self._twin.close(reason))
@@ -160,65 +160,65 @@ class FTPConnection:
     # Directories
 
     def pwd(self) -> str:
-        return self._run(self._twin.pwd())
+        return self._run(lambda: self._twin.pwd())
 
     def cwd(self, path: str) -> None:
-        self._run(self._twin.cwd(path))
+        self._run(lambda: self._twin.cwd(path))
 
     def cdup(self) -> None:
-        self._run(self._twin.cdup())
+        self._run(lambda: self._twin.cdup())
 
     def mkd(self, path: str) -> None:
-        self._run(self._twin.mkd(path))
+        self._run(lambda: self._twin.mkd(path))
 
     def rmd(self, path: str) -> None:
-        self._run(self._twin.rmd(path))
+        self._run(lambda: self._twin.rmd(path))
 
     # Files
 
     def size(self, path: str) -> int:
-        return self._run(self._twin.size(path))
+        return self._run(lambda: self._twin.size(path))
 
     def mdtm(self, path: str) -> datetime:
-        return self._run(self._twin.mdtm(path))
+        return self._run(lambda: self._twin.mdtm(path))
 
     def mfmt(self, path: str, modified: datetime) -> None:
-        self._run(self._twin.mfmt(path, modified))
+        self._run(lambda: self._twin.mfmt(path, modified))
 
     def mlst(self, path: str) -> Entry:
-        return self._run(self._twin.mlst(path))
+        return self._run(lambda: self._twin.mlst(path))
 
     def stat(self, path: str = "") -> Reply:
-        return self._run(self._twin.stat(path))
+        return self._run(lambda: self._twin.stat(path))
 
     def delete(self, path: str) -> None:
-        self._run(self._twin.delete(path))
+        self._run(lambda: self._twin.delete(path))
 
     def rename(self, source: str, target: str) -> None:
-        self._run(self._twin.rename(source, target))
+        self._run(lambda: self._twin.rename(source, target))
 
     # Data connections
 
     def epsv(self) -> PassiveEndpoint:
-        return self._run(self._twin.epsv())
+        return self._run(lambda: self._twin.epsv())
 
     def pasv(self) -> PassiveEndpoint:
-        return self._run(self._twin.pasv())
+        return self._run(lambda: self._twin.pasv())
 
     def retr(self, path: str, *, offset: int = 0) -> Transfer:
-        return Transfer(self._run(self._twin.retr(path, offset=offset)), self)
+        return Transfer(self._run(lambda: self._twin.retr(path, offset=offset)), self)
 
     def stor(self, path: str, *, offset: int = 0) -> Transfer:
-        return Transfer(self._run(self._twin.stor(path, offset=offset)), self)
+        return Transfer(self._run(lambda: self._twin.stor(path, offset=offset)), self)
 
     def appe(self, path: str) -> Transfer:
-        return Transfer(self._run(self._twin.appe(path)), self)
+        return Transfer(self._run(lambda: self._twin.appe(path)), self)
 
     def stou(self) -> Transfer:
-        return Transfer(self._run(self._twin.stou()), self)
+        return Transfer(self._run(lambda: self._twin.stou()), self)
 
     def begin(self, verb: Command, *, offset: int = 0) -> Transfer:
-        return Transfer(self._run(self._twin.begin(verb, offset=offset)), self)
+        return Transfer(self._run(lambda: self._twin.begin(verb, offset=offset)), self)
 
     def mlsd(self, path: str = "") -> Stream[Entry]:
         return self._stream(self._twin.mlsd(path))
@@ -237,7 +237,8 @@ class FTPConnection:
 
     def storlines(self, path: str, lines: Iterable[str]) -> Reply:
         desk = Desk()
-        return self._run(self._twin.storlines(path, lend_iterator(desk, lines)), desk)
+        lent = lend_iterator(desk, lines)
+        return self._run(lambda: self._twin.storlines(path, lent), desk)
 
     def _stream(self, twin: AsyncStream[T]) -> Stream[T]:
         return Stream(twin, owner=self)
@@ -272,13 +273,13 @@ class Transfer:
         return self._twin.closed_cleanly
 
     def receive_into(self, buffer: bytearray | memoryview) -> int:
-        return self._connection._run(self._twin.receive_into(buffer))
+        return self._connection._run(lambda: self._twin.receive_into(buffer))
 
     def send(self, data: Buffer) -> None:
-        self._connection._run(self._twin.send(data))
+        self._connection._run(lambda: self._twin.send(data))
 
     def finish(self, *, sending: bool) -> Reply:
-        return self._connection._run(self._twin.finish(sending=sending))
+        return self._connection._run(lambda: self._twin.finish(sending=sending))
 
     def check(self) -> None:
         self._twin.check()

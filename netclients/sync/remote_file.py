@@ -91,7 +91,7 @@ class RemoteFile:
             self._end = self._receive_into(view)
 
     def _receive_into(self, view: memoryview) -> int:
-        return run(self._twin.readinto(view))
+        return run(lambda: self._twin.readinto(view))
 
     def read(self, size: int = -1) -> bytes:
         content = bytearray()
@@ -137,7 +137,7 @@ class RemoteFile:
     def __enter__(self) -> Self:
         self._check_open()
         try:
-            run(self._twin.__aenter__())
+            run(lambda: self._twin.__aenter__())
         except BaseException:
             self.close()
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -67,7 +68,8 @@ class Stream(Generic[T_co]):
         if self._call is None:
             assert self._twin is not None
             relay = ItemRelay(self._desk, self._ready, self._room)
-            self._call = Call(_pump(self._twin, relay.add), self._desk)
+            twin = self._twin
+            self._call = Call(partial(_pump, twin, relay.add), self._desk)
             self._twin = None
             self._call.start()
         else:

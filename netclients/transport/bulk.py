@@ -151,7 +151,7 @@ async def receive_to_sink(stream: ByteStream, sink: Sink, idle: Idle, meter: Met
             if kept and not private:
                 dialer.replace_scratch()
         if kept:
-            buffer = bytearray(len(buffer)) if private else dialer.scratch
+            buffer = bytearray(_CHUNK) if private else dialer.scratch
         await meter.count(count)
         if not private:
             buffer = dialer.scratch

@@ -35,7 +35,8 @@ __all__ = ["Dialer", "Listener"]
 
 _STAGGER = 0.25  # seconds between attempts, RFC 8305 section 5
 _KNOCK = 0.02  # seconds until a Unix socket with a full queue is asked again
-_SCRATCH = 256 * 1024
+_SCRATCH = 1024 * 1024
+_REPLACEMENT = 256 * 1024
 _UNDER_WAY = (errno.EALREADY, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -51,6 +52,7 @@ class Dialer:
         self._context = context
         self._proxy = None if proxy is None else _proxy(proxy)
         self._scratch: bytearray | None = None
+        self._scratch_size = _SCRATCH
         self._records: Scratch | None = None
 
     @property
@@ -67,14 +69,15 @@ class Dialer:
 
     @property
     def scratch(self) -> bytearray:
-        """256 KiB for data that is consumed before the next ``await``."""
+        """A mebibyte for data that is consumed before the next ``await``; 256 KiB once somebody has kept one."""
         if self._scratch is None:
-            self._scratch = bytearray(_SCRATCH)
+            self._scratch = bytearray(self._scratch_size)
         return self._scratch
 
     def replace_scratch(self) -> None:
-        """Leave the present scratch buffer to whoever holds on to it."""
+        """Leave the present scratch buffer to whoever holds on to it: a thousand may, so the next ones are smaller."""
         self._scratch = None
+        self._scratch_size = _REPLACEMENT
 
     async def connect(self, host: str, port: int, timeout: float | None, *, keepalive: bool = True) -> SocketStream:
         """Connect to ``host``, a name or an address.

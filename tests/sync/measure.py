@@ -73,7 +73,7 @@ def repeat(count: int, function: Callable[[], object]) -> None:
 
 
 def _run(function: Callable[[], Coroutine[None, None, None]]) -> None:
-    run(function())
+    run(function)
 
 
 @contextmanager
