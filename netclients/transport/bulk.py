@@ -44,6 +44,7 @@ _CHUNK = 256 * 1024
 _FIRST_BUFFER = 16 * 1024
 _STRETCH = 64 * 1024 * 1024
 _REPORTED = 1024 * 1024
+_WORTH_WRITING = 64 * 1024
 _TRIP = 0.01  # seconds that a worker thread moves bytes before it is others' turn
 
 
@@ -211,11 +212,12 @@ class FileBuffer:
             self._filled = 0  # a part of it may be written: never twice
 
     def write_on(self, stream: ByteStream, stretch: int) -> Moved:
-        """Write what is in; as long as more is there at once, receive that, and write when the buffer is full again.
+        """Write what is in; as long as more is there at once, receive that, and write it while the cache still has it.
 
         At most ``stretch`` more bytes are received. Blocks for a turn.
         """
         moved = Moved()
+        enough = min(_WORTH_WRITING, len(self._buffer))
         turn = Turn(_TRIP)
         self.write()
         try:
@@ -226,7 +228,7 @@ class FileBuffer:
                     break
                 moved.count += count
                 self._filled += count
-                if self._filled == len(self._buffer):
+                if self._filled >= enough:
                     self.write()
         except NetClientError as error:
             moved.error = error
