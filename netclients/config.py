@@ -7,15 +7,29 @@ All values are frozen and checked when they are made: a mistake is a
 from __future__ import annotations
 
 import enum
+import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netclients.errors import ConfigurationError
 
-__all__ = ["Bounds", "Endpoint", "Login", "PoolLimits", "Scheme", "TLSMode", "Timeouts", "resolve_tls"]
+__all__ = [
+    "Bounds",
+    "Credentials",
+    "Endpoint",
+    "External",
+    "Login",
+    "OAuth",
+    "PoolLimits",
+    "Scheme",
+    "TLSMode",
+    "Timeouts",
+    "TokenProvider",
+    "resolve_tls",
+]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -32,22 +46,43 @@ class TLSMode(enum.StrEnum):
     """TLS by command (STARTTLS, STLS, AUTH TLS), required before anything else is said."""
     NONE = "none"
     """Plain text, asked for in so many words."""
+    OPPORTUNISTIC = "opportunistic"
+    """STARTTLS where the server offers it, plain text where not; never with credentials. SMTP and LMTP only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What a URL scheme stands for: protocol, default port and TLS mode (None: it depends on credentials)."""
+    """What a URL scheme stands for: protocol, default port and TLS mode.
+
+    ``tls`` None: TLS by command as soon as there are credentials, or, with ``plain_only_here``, unless the server
+    is on this machine. ``unix``: the path is that of a Unix socket.
+    """
 
     protocol: str
     port: int
     tls: TLSMode | None
+    plain_only_here: bool = False
+    unix: bool = False
 
 
 _SCHEMES: Mapping[str, Scheme] = {
     "ftp": Scheme("ftp", 21, None),
     "ftpes": Scheme("ftp", 21, TLSMode.STARTTLS),
     "ftps": Scheme("ftp", 990, TLSMode.IMPLICIT),
+    # Submission (RFC 6409): a relay's port 25 is to be named.
+    "smtp": Scheme("smtp", 587, None, plain_only_here=True),
+    "smtps": Scheme("smtp", 465, TLSMode.IMPLICIT),
+    "smtp+unix": Scheme("smtp", 0, None, plain_only_here=True, unix=True),
+    "lmtp": Scheme("lmtp", 24, None, plain_only_here=True),
+    "lmtp+unix": Scheme("lmtp", 0, None, plain_only_here=True, unix=True),
 }
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    if _CONTROL.search(value):
+        raise ConfigurationError(f"control character in {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +96,57 @@ class Login:
     def __post_init__(self) -> None:
         for name in ("user", "password", "account"):
             value = getattr(self, name)
-            if name == "account" and value is None:
-                continue
-            if not isinstance(value, str):
-                raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
-            if _CONTROL.search(value):
-                raise ConfigurationError(f"control character in {name}")
+            if name != "account" or value is not None:
+                _check_text(name, value)
         if not self.user:
             raise ConfigurationError("empty user name")
+
+
+TokenProvider = Callable[[], str | Awaitable[str]]
+"""Returns an access token, or an awaitable of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """A user and an access token, or a function (``def`` or ``async def``) that returns one (RFC 7628, XOAUTH2).
+
+    The function is asked at each connection, and once more when a token was refused.
+    """
+
+    user: str
+    token: str | TokenProvider = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_text("user", self.user)
+        if not self.user:
+            raise ConfigurationError("empty user name")
+        if not callable(self.token):
+            check_token(self.token)
+
+
+def check_token(token: object) -> str:
+    """Return ``token`` if it can be an access token.
+
+    Raises:
+        ConfigurationError: it is not text, is empty, or has a control character.
+    """
+    if not isinstance(token, str) or not token or _CONTROL.search(token):
+        raise ConfigurationError("an access token is text, not empty, without control characters")
+    return token
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """The identity that the TLS client certificate proves (RFC 4422 appendix A); empty: what the server makes of it."""
+
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("identity", self.identity)
+
+
+Credentials = Login | OAuth | External
+"""What a client can log in with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +154,8 @@ class Endpoint:
     """A server, and where to start on it.
 
     ``path`` is relative to the login directory, absolute if it starts with a slash (in a URL: ``%2F``,
-    RFC 1738 section 3.2.2), and empty for the login directory itself.
+    RFC 1738 section 3.2.2), and empty for the login directory itself. With ``…+unix`` it is the path of the
+    server's socket, and there is no host and no port.
     """
 
     scheme: str
@@ -89,12 +168,16 @@ class Endpoint:
     def __post_init__(self) -> None:
         if self.scheme not in _SCHEMES:
             raise ConfigurationError(f"unknown scheme {self.scheme!r}; known: {', '.join(sorted(_SCHEMES))}")
+        if _CONTROL.search(self.path):
+            raise ConfigurationError("control character in the path")
+        if _SCHEMES[self.scheme].unix:
+            if self.host or not self.path.startswith("/"):
+                raise ConfigurationError(f"{self.scheme} takes the absolute path of a socket: {self.scheme}:///path")
+            return
         if not self.host:
             raise ConfigurationError("the URL has no host")
         if _CONTROL.search(self.host) or " " in self.host:
             raise ConfigurationError("control character or space in the host name")
-        if _CONTROL.search(self.path):
-            raise ConfigurationError("control character in the path")
         if not 0 < self.port < 65536:
             raise ConfigurationError(f"port {self.port} is not between 1 and 65535")
 
@@ -102,6 +185,21 @@ class Endpoint:
     def protocol(self) -> str:
         """The protocol behind the scheme: ``"ftp"`` for ``ftp``, ``ftps`` and ``ftpes``."""
         return _SCHEMES[self.scheme].protocol
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the server's Unix socket; None if it is reached by TCP."""
+        return self.path if _SCHEMES[self.scheme].unix else None
+
+    @property
+    def local(self) -> bool:
+        """Whether the server is on this machine: a loopback address, ``localhost``, or a Unix socket."""
+        if self.socket_path is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @classmethod
     def parse(cls, url: str) -> Endpoint:
@@ -136,7 +234,7 @@ class Endpoint:
             )
         elif parts.password:
             raise ConfigurationError("the URL has a password but no user")
-        path = parts.path.removeprefix("/")
+        path = parts.path if _SCHEMES[scheme].unix else parts.path.removeprefix("/")
         return cls(
             scheme=scheme,
             host=unquote(parts.hostname or ""),
@@ -157,7 +255,7 @@ def _tls_from_query(query: str) -> TLSMode | None:
 
 
 def parse_tls(value: str) -> TLSMode:
-    """Read ``"implicit"``, ``"starttls"`` or ``"none"``.
+    """Read ``"implicit"``, ``"starttls"``, ``"none"`` or ``"opportunistic"``.
 
     Raises:
         ConfigurationError: anything else.
@@ -169,21 +267,30 @@ def parse_tls(value: str) -> TLSMode:
 
 
 def resolve_tls(
-    endpoint: Endpoint, tls: TLSMode | Literal["implicit", "starttls", "none"] | None, *, credentials: bool
+    endpoint: Endpoint,
+    tls: TLSMode | Literal["implicit", "starttls", "none", "opportunistic"] | None,
+    *,
+    credentials: bool,
 ) -> TLSMode:
     """Decide the TLS mode: ``tls`` first, then the URL's ``?tls=``, then the scheme.
 
     A scheme that leaves it open (``ftp``) means TLS by command as soon as there are ``credentials``:
-    they never cross a plain connection unless that was asked for in so many words.
+    they never cross a plain connection unless that was asked for in so many words. Mail (``smtp``, ``lmtp``) is
+    as private as they are: without them too, it crosses in clear only to this machine.
+
+    Raises:
+        ConfigurationError: there is no such mode, or this protocol does not have it.
     """
-    if tls is not None:
-        return parse_tls(tls)
-    if endpoint.tls is not None:
-        return endpoint.tls
-    mode = _SCHEMES[endpoint.scheme].tls
-    if mode is not None:
-        return mode
-    return TLSMode.STARTTLS if credentials else TLSMode.NONE
+    scheme = _SCHEMES[endpoint.scheme]
+    asked = endpoint.tls if tls is None else parse_tls(tls)
+    if asked is TLSMode.OPPORTUNISTIC and not scheme.plain_only_here:
+        raise ConfigurationError(f"{endpoint.scheme} has no opportunistic TLS: choose implicit, starttls or none")
+    if asked is not None:
+        return asked
+    if scheme.tls is not None:
+        return scheme.tls
+    plain = not credentials and (endpoint.local or not scheme.plain_only_here)
+    return TLSMode.NONE if plain else TLSMode.STARTTLS
 
 
 def _check_positive(value: object, *, optional: frozenset[str] = frozenset()) -> None:
