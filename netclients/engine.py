@@ -11,13 +11,14 @@ in them. The protocol decides what may be sent when; the engine moves bytes and 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from netclients.errors import ConnectionLost
+from netclients.errors import ConnectionLost, NetClientError
 from netclients.transport.dial import Dialer
 from netclients.transport.readiness import Turn, checkpoint
-from netclients.transport.stream import ByteStream, Waitable, wait_any
+from netclients.transport.stream import Buffer, ByteStream, Waitable, wait_any
 from netclients.wire.pipeline import Ticket
 
 __all__ = ["Engine", "SansIO"]
@@ -50,14 +51,16 @@ class Engine(Generic[C, E_co, S]):
     """Moves bytes between a stream and a protocol object.
 
     ``stream`` may be replaced, by its secured self. Received bytes pass through the dialer's scratch buffer.
+    ``handed_over`` counts the bytes that the stream has taken: what was not among them has never reached the peer.
     """
 
-    __slots__ = ("_dialer", "_turn", "closed_by_peer", "protocol", "stream")
+    __slots__ = ("_dialer", "_turn", "closed_by_peer", "handed_over", "protocol", "stream")
 
     def __init__(self, stream: S, protocol: SansIO[C, E_co], dialer: Dialer) -> None:
         self.stream: S = stream
         self.protocol: SansIO[C, E_co] = protocol
         self.closed_by_peer: bool = False
+        self.handed_over: int = 0
         self._dialer = dialer
         self._turn = Turn()
 
@@ -82,10 +85,46 @@ class Engine(Generic[C, E_co, S]):
                 self.protocol.receive_data(view)
         return True
 
-    async def flush(self, timeout: float | None) -> None:
+    async def flush(self, timeout: float | None, phase: str = "reply") -> None:
         """Send what is due."""
         if data := self.protocol.data_to_send():
-            await self.stream.send_all(data, timeout, "reply")
+            await self.send(data, timeout, phase)
+
+    async def send(self, data: Buffer, timeout: float | None, phase: str) -> None:
+        """Send ``data``, and read meanwhile: a peer that must get rid of its replies first would never take it.
+
+        Each wait may take ``timeout`` seconds.
+
+        Raises:
+            ConnectionLost: the peer is gone. What it said before has been read.
+        """
+        stream = self.stream
+        try:
+            sent = stream.try_send(data)
+            self.handed_over += sent
+            if sent < len(data) or stream.unsent:
+                with memoryview(data) as view:
+                    await self._push(view[sent:], timeout, phase)
+        except ConnectionLost:
+            self._hear_last_words()
+            raise
+
+    async def _push(self, rest: memoryview, timeout: float | None, phase: str) -> None:
+        stream = self.stream
+        while len(rest) or stream.unsent:
+            await wait_any((stream,) if not self.closed_by_peer else (), (stream,), timeout, phase)
+            self._turn.waited()
+            self.poll()
+            stream.try_flush()
+            sent = stream.try_send(rest) if len(rest) else 0
+            self.handed_over += sent
+            rest = rest[sent:]
+
+    def _hear_last_words(self) -> None:
+        """Take in what the peer said before it went: why, perhaps."""
+        with contextlib.suppress(NetClientError):
+            while self.poll():
+                continue
 
     async def wait(
         self, timeout: float | None, phase: str, *, read: Sequence[Waitable] = (), write: Sequence[Waitable] = ()

@@ -15,17 +15,18 @@ import codecs
 import os
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode, resolve_tls
+from netclients.client import Client, endpoint_of
+from netclients.config import Bounds, Login, PoolLimits, Timeouts, TLSMode, resolve_tls
 from netclients.errors import (
     ConfigurationError,
     ProtocolError,
     RemoteFileNotFound,
     printable,
 )
-from netclients.events import Events, Trace
+from netclients.events import Trace
+from netclients.ftp.connection import FTPConnection
 from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
 from netclients.ftp.login import connect
@@ -33,7 +34,7 @@ from netclients.ftp.paths import local_file, local_path, remote_path
 from netclients.ftp.results import Download, Item, Upload
 from netclients.ftp.settings import Learned, Settings
 from netclients.ftp.types import Entry
-from netclients.pool import Pool, PoolStats
+from netclients.pool import Pool
 from netclients.retry import RetryPolicy, retrying
 from netclients.streams import Stream
 from netclients.transport.bulk import RateLimit
@@ -43,18 +44,19 @@ from netclients.wire import arguments
 if TYPE_CHECKING:
     import ssl
 
-    from netclients.ftp.connection import FTPConnection
+    from netclients.config import Endpoint
+    from netclients.events import Events
     from netclients.ftp.download import OnProgress
     from netclients.ftp.remote_file import RemoteFile
     from netclients.transport.bulk import Sink
     from netclients.transport.source import Uploadable
 
-__all__ = ["FTPClient", "Lease"]
+__all__ = ["FTPClient"]
 
 _ANONYMOUS = Login("anonymous", "anonymous@")
 
 
-class FTPClient:
+class FTPClient(Client[FTPConnection]):
     """A client for one FTP server.
 
     Args:
@@ -70,9 +72,6 @@ class FTPClient:
         limit_rate: bytes a second over all transfers of the client.
         active: the server opens the data connections (PORT, EPRT) instead of the client.
         encoding: of file names; names in another one survive, undecodable bytes as surrogates.
-
-    Works with ``async with`` or without (then call :meth:`aclose`), belongs to one thread, connects when first
-    needed, and may be used from one event loop after another.
 
     Raises:
         ConfigurationError: the arguments make no sense.
@@ -95,11 +94,7 @@ class FTPClient:
         active: bool = False,
         encoding: str = "utf-8",
     ) -> None:
-        if not isinstance(url, (str, Endpoint)):
-            raise ConfigurationError(f"url must be text or an Endpoint, not {type(url).__name__}")
-        endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
-        if endpoint.protocol != "ftp":
-            raise ConfigurationError(f"FTPClient does not speak {endpoint.scheme}")
+        endpoint = endpoint_of(url, "FTPClient", "ftp")
         login = endpoint.login if auth is None else _login(auth)
         timeouts = timeouts or Timeouts()
         trace = Trace("ftp", events)
@@ -125,36 +120,6 @@ class FTPClient:
 
     async def _connect(self) -> FTPConnection:
         return await connect(self._settings)
-
-    # Life
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections; running jobs fail, later ones raise ConfigurationError."""
-        self._pool.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_pool"):
-            self._pool.drop()
-
-    @property
-    def stats(self) -> PoolStats:
-        """Counters of the pool."""
-        return self._pool.stats
-
-    def connection(self) -> Lease:
-        """Lend one connection, for single commands: ``async with ftp.connection() as c``.
-
-        It stands in the login directory. What changes its session (CWD, raw commands) ends its use afterwards.
-        """
-        return Lease(self, self._pool)
 
     # Downloads
 
@@ -460,24 +425,3 @@ def _login(auth: object) -> Login:
     if isinstance(auth, tuple) and len(auth) == 2:
         return Login(*auth)
     raise ConfigurationError("auth must be a Login or (user, password)")
-
-
-class Lease:
-    """One connection, lent: ``async with ftp.connection() as connection``."""
-
-    def __init__(self, client: FTPClient, pool: Pool[FTPConnection]) -> None:
-        # A client that is dropped closes its connections: it must live as long as one is lent.
-        self._client = client
-        self._pool = pool
-        self._connection: FTPConnection | None = None
-
-    async def __aenter__(self) -> FTPConnection:
-        self._connection = await self._pool.acquire()
-        return self._connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            self._pool.release(connection)

@@ -115,6 +115,19 @@ class Command:
         """What it tolerates around it."""
         return self.traits.pipelining
 
+    @property
+    def marks(self) -> bool:
+        """Whether it leaves the session other than it was after login."""
+        return self.traits.marks
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may have taken effect though its reply is lost.
+
+        Of a transfer's outcome only its caller can tell: a part file that is left behind is no doubt.
+        """
+        return self.traits.lasting and not self.traits.transfer
+
     def accepts(self, reply: Reply) -> bool:
         """Whether the final ``reply`` says that all went well."""
         return reply.kind == 2 or reply.code in self.traits.intermediate

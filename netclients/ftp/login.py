@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from netclients.ftp.commands import Command
     from netclients.ftp.settings import Settings
     from netclients.wire.pipeline import Ticket
-    from netclients.wire.replies import Reply
 
 __all__ = ["connect"]
 
@@ -55,10 +54,7 @@ async def connect(settings: Settings) -> FTPConnection:
 
 
 async def _greet(connection: FTPConnection) -> None:
-    greeting = connection.protocol.greeting
-    await connection.settle(greeting, connection.settings.timeouts.reply, "reply")
-    reply = greeting.reply
-    assert reply is not None
+    reply = await connection.answer(connection.protocol.greeting)
     if reply.kind != 2:
         raise connection.error("greeting", reply)
     connection.welcome = reply.text
@@ -83,13 +79,13 @@ async def _log_in(connection: FTPConnection) -> None:
         password = connection.submit(command("PASS", connection.encode(settings.login.password)))
         if connection.protocol.pipelining:
             agreement = _submit_agreement(connection)
-        reply = await _answer(connection, password)
+        reply = await connection.answer(password)
         connection.judge(password.command, reply)
     if reply.code == 332:
         if settings.login.account is None:
             raise AuthenticationError("PASS ***", reply.code, "the server wants an account")
         for ticket in agreement:
-            await _answer(connection, ticket)
+            await connection.answer(ticket)
         agreement = []
         await connection.expect(command("ACCT", connection.encode(settings.login.account)))
     settings.learned.logged_in = True
@@ -105,7 +101,7 @@ def _submit_agreement(connection: FTPConnection) -> list[Ticket[Command]]:
 
 
 async def _agree(connection: FTPConnection, agreement: list[Ticket[Command]]) -> None:
-    features, image, *protection = [await _answer(connection, ticket) for ticket in agreement]
+    features, image, *protection = [await connection.answer(ticket) for ticket in agreement]
     if features.kind == 2:
         connection.features = parse_features(features.lines)
     if image.kind != 2:
@@ -116,12 +112,6 @@ async def _agree(connection: FTPConnection, agreement: list[Ticket[Command]]) ->
             raise TLSError(f"the server refuses to protect data connections: PROT P: {protection[1]}")
         connection.private_data = True
     await _name_encoding(connection)
-
-
-async def _answer(connection: FTPConnection, ticket: Ticket[Command]) -> Reply:
-    await connection.settle(ticket, connection.settings.timeouts.reply, "reply")
-    assert ticket.reply is not None
-    return ticket.reply
 
 
 async def _name_encoding(connection: FTPConnection) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from netclients.client import Lease as AsyncLease
 from netclients.ftp.client import FTPClient as AsyncFTPClient
-from netclients.ftp.client import Lease as AsyncLease
 from netclients.sync.calls import Desk, give_back, let_go, run, run_sync
 from netclients.sync.docs import documented_like
 from netclients.sync.ftp_connection import FTPConnection
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode
     from netclients.events import Events
+    from netclients.ftp.connection import FTPConnection as AsyncFTPConnection
     from netclients.ftp.download import OnProgress, Verify
     from netclients.ftp.results import Download, Item, Upload
     from netclients.ftp.types import Entry
@@ -255,7 +256,7 @@ def _reports(desk: Desk, callback: Callable[..., object] | None) -> OnProgress |
 class Lease:
     """One connection, lent: ``with ftp.connection() as connection``."""
 
-    def __init__(self, client: FTPClient, twin: AsyncLease) -> None:
+    def __init__(self, client: FTPClient, twin: AsyncLease[AsyncFTPConnection]) -> None:
         self._client = client
         self._twin = twin
 

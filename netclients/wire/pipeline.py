@@ -34,10 +34,10 @@ class Ticket(Generic[C]):
     """One submitted command and what has come back for it.
 
     ``preliminary`` is the newest 1xx reply (``preliminaries`` counts them), ``reply`` the final one; both are None
-    until they arrive.
+    until they arrive. ``ends_at`` is the place of its last byte in all that was released to the wire.
     """
 
-    __slots__ = ("command", "pipelining", "preliminaries", "preliminary", "reply", "sent")
+    __slots__ = ("command", "ends_at", "pipelining", "preliminaries", "preliminary", "reply", "sent")
 
     def __init__(self, command: C, pipelining: Pipelining) -> None:
         self.command: C = command
@@ -46,6 +46,7 @@ class Ticket(Generic[C]):
         self.preliminaries: int = 0
         self.reply: Reply | None = None
         self.sent: bool = False
+        self.ends_at: int = 0
 
     @property
     def started(self) -> bool:

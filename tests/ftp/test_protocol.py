@@ -12,7 +12,8 @@ from netclients.config import Bounds
 from netclients.errors import ProtocolError
 from netclients.ftp import protocol as protocol_module
 from netclients.ftp.commands import command
-from netclients.ftp.protocol import Completed, FTPProtocol, Preliminary, Sent, ServerClosing, State
+from netclients.ftp.protocol import FTPProtocol, State
+from netclients.wire.dialogue import Completed, Preliminary, Sent, ServerClosing
 from netclients.wire.pipeline import Ticket
 from netclients.wire.replies import Reply
 

@@ -15,7 +15,8 @@ with atheris.instrument_imports(include=["netclients.wire", "netclients.ftp.prot
     from netclients.config import Bounds
     from netclients.errors import ProtocolError
     from netclients.ftp.commands import command
-    from netclients.ftp.protocol import Completed, FTPProtocol, State
+    from netclients.ftp.protocol import FTPProtocol, State
+    from netclients.wire.dialogue import Completed
 
 VERBS = ["USER", "PASS", "CWD", "TYPE", "EPSV", "REST", "RETR", "STOR", "LIST", "SIZE", "NOOP", "ABOR", "AUTH", "QUIT"]
 

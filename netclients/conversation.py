@@ -1,0 +1,260 @@
+"""Commands and replies on one connection: what every connection class stands on.
+
+::
+
+    submit → protocol → flush → stream …… stream → receive → protocol → ticket.reply
+
+A ticket may be settled long after others were submitted; whoever waits reads for all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from netclients.engine import Engine
+from netclients.errors import ConnectionLost, NetClientError
+from netclients.pool import Pooled
+from netclients.transport.readiness import Deadline
+from netclients.transport.tls import TLSStream
+from netclients.wire.dialogue import Completed, DialogueCommand, Preliminary, Sent
+
+if TYPE_CHECKING:
+    from netclients.config import Endpoint, Timeouts
+    from netclients.events import Trace
+    from netclients.transport.dial import Dialer
+    from netclients.transport.stream import SocketStream, Waitable
+    from netclients.wire.dialogue import Event, ReplyDialogue
+    from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
+
+__all__ = ["Conversation", "Means"]
+
+C = TypeVar("C", bound=DialogueCommand)
+
+_numbers = itertools.count(1)
+_LOOKS = 4
+_FAREWELL = b"QUIT\r\n"
+
+
+class Means(Protocol):
+    """What a conversation needs of its client's settings."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long to wait."""
+
+    @property
+    def dialer(self) -> Dialer:
+        """How to connect."""
+
+    @property
+    def trace(self) -> Trace:
+        """Where to tell what happens."""
+
+
+class Conversation(Pooled, Generic[C]):
+    """One connection. Not for several tasks at once.
+
+    ``number`` is unique within the process; ``marked`` means that the session is not as after login, so that the
+    connection can't be lent again.
+    """
+
+    def __init__(self, means: Means, stream: SocketStream, protocol: ReplyDialogue[C]) -> None:
+        self.number: int = next(_numbers)
+        self.marked: bool = False
+        self._means = means
+        self._dialogue = protocol
+        self._engine: Engine[C, Event[C], SocketStream | TLSStream] = Engine(stream, protocol, means.dialer)
+        self._told = means.trace.dialogue
+        self._closed = False
+
+    @abstractmethod
+    def error(self, sent: str, reply: Reply) -> NetClientError:
+        """Return the error that ``reply`` to the command ``sent`` (as shown to people) stands for."""
+
+    @property
+    def stream(self) -> SocketStream | TLSStream:
+        """The connection's bytes."""
+        return self._engine.stream
+
+    @property
+    def secured(self) -> bool:
+        """Whether the connection is under TLS."""
+        return isinstance(self._engine.stream, TLSStream)
+
+    @property
+    def closed_by_server(self) -> bool:
+        """Whether the server has closed this connection."""
+        return self._engine.closed_by_peer
+
+    # Commands and replies
+
+    def submit(self, sent: C) -> Ticket[C]:
+        """Queue a command; :meth:`flush` and :meth:`settle` send it as soon as it may go.
+
+        Raises:
+            ConnectionLost: the connection has ended.
+        """
+        if self._closed or self._dialogue.ended:
+            raise ConnectionLost("the connection is closed")
+        if sent.marks:
+            self.mark()
+        return self._dialogue.submit(sent)
+
+    def mark(self) -> None:
+        """The session is about to be other than after login."""
+        self.marked = True
+
+    async def flush(self) -> None:
+        """Send what may be sent."""
+        await self._engine.flush(self._means.timeouts.reply)
+
+    async def receive(self, timeout: float | None, phase: str) -> None:
+        """Read once; wait for at most ``timeout`` seconds."""
+        await self._engine.receive(timeout, phase)
+        self._note_events()
+
+    async def settle(self, ticket: Ticket[C], timeout: float | None, phase: str) -> None:
+        """Send what is due and read until ``ticket``, and so all before it, has its final reply.
+
+        A cancellation in between is told to ``events.outcome_unknown``, if the command changes something.
+        """
+        try:
+            await self.flush()
+            if ticket.reply is None:
+                await self._read_until_settled(ticket, timeout, phase)
+        except Exception:
+            raise  # tells the caller by itself
+        except BaseException:
+            if ticket.command.doubtful and self.may_have_arrived(ticket) and ticket.reply is None:
+                self._means.trace.outcome_unknown(str(ticket.command))
+            raise
+
+    async def _read_until_settled(self, ticket: Ticket[C], timeout: float | None, phase: str) -> None:
+        with Deadline(timeout, phase, ticket.command) as deadline:
+            while ticket.reply is None:
+                if self._dialogue.ended:
+                    raise ConnectionLost("the server closed the session (421)")
+                await self.receive(deadline.left(), phase)
+                await self.flush()
+
+    def may_have_arrived(self, ticket: Ticket[C]) -> bool:
+        """Whether the last byte of this command has left: if not, the server can't have executed it."""
+        return ticket.sent and self._engine.handed_over >= ticket.ends_at
+
+    async def settle_all(self) -> None:
+        """Read until no command waits for its reply; all of them together get the time of one."""
+        await self.flush()
+        with Deadline(self._means.timeouts.reply, "reply") as deadline:
+            while not self._dialogue.idle:
+                await self.receive(deadline.left(), "reply")
+                await self.flush()
+
+    async def answer(self, ticket: Ticket[C]) -> Reply:
+        """Return the final reply to a command that was submitted, whatever its code."""
+        if ticket.reply is None:
+            await self.settle(ticket, self._means.timeouts.reply, "reply")
+        assert ticket.reply is not None
+        return ticket.reply
+
+    async def reply_to(self, sent: C) -> Reply:
+        """Send ``sent`` and return its final reply, whatever its code."""
+        return await self.answer(self.submit(sent))
+
+    async def expect(self, sent: C) -> Reply:
+        """Send ``sent`` and return its final reply.
+
+        Raises:
+            ReplyError: the server refuses.
+            ProtocolError: it asks for more (3xx) where nothing is left to be said.
+        """
+        reply = await self.reply_to(sent)
+        self.judge(sent, reply)
+        return reply
+
+    def judge(self, sent: C, reply: Reply) -> None:
+        """Raise what ``reply`` stands for if it is not how ``sent`` ends well."""
+        if not sent.accepts(reply):
+            raise self.error(str(sent), reply)
+
+    async def watch(
+        self, timeout: float | None, phase: str, *, read: Waitable | None = None, write: Waitable | None = None
+    ) -> None:
+        """Wait for another stream and this connection at once; read the latter if it has something."""
+        await self._engine.wait(
+            timeout, phase, read=() if read is None else (read,), write=() if write is None else (write,)
+        )
+        self.look()
+
+    def look(self) -> None:
+        """See :meth:`~netclients.pool.Pooled.look`; what a flood leaves is read another time."""
+        for _ in range(_LOOKS):
+            if not self._engine.poll():
+                return
+            self._note_events()
+
+    def _note_events(self) -> None:
+        while (event := self._dialogue.next_event()) is not None:
+            if self._told:
+                self._tell(event)
+
+    def _tell(self, event: Event[C]) -> None:
+        trace = self._means.trace
+        match event:
+            case Sent(ticket=ticket):
+                trace.command(self.number, str(ticket.command))
+            case Preliminary(reply=reply) | Completed(reply=reply):
+                trace.reply(self.number, reply)
+
+    # TLS
+
+    @property
+    def newest_tls(self) -> bool:
+        """Whether the server bears the newest TLS version that the client's settings allow."""
+        return True
+
+    async def secure(self) -> None:
+        """Put the connection under TLS, now.
+
+        Raises:
+            ProtocolError: the server sent something in clear that would count as secure.
+        """
+        self._dialogue.forbid_leftovers()
+        means = self._means
+        stream = self._engine.stream
+        assert not isinstance(stream, TLSStream)
+        self._engine.stream = await means.dialer.start_tls(
+            stream, means.endpoint.host, means.timeouts.handshake, newest=self.newest_tls
+        )
+
+    # The pool's side
+
+    @property
+    def clean(self) -> bool:
+        """See :attr:`~netclients.pool.Pooled.clean`."""
+        return not self._closed and not self.marked and self._dialogue.idle and not self._engine.closed_by_peer
+
+    def close(self, reason: str) -> None:
+        """Say QUIT if that can be said without waiting, and close."""
+        if not self._closed and self._dialogue.idle:
+            try:
+                stream = self.stream
+                stream.try_send(_FAREWELL)
+                if isinstance(stream, TLSStream):
+                    stream.try_close()
+            except NetClientError:
+                reason += " (the server was gone)"
+        self.abort(reason)
+
+    def abort(self, reason: str) -> None:
+        """Close at once."""
+        if not self._closed:
+            self._closed = True
+            self.stream.abort()
+            self._means.trace.closed(self.number, reason)
