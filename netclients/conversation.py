@@ -146,7 +146,7 @@ class Conversation(Pooled, Generic[C]):
 
     def may_have_arrived(self, ticket: Ticket[C]) -> bool:
         """Whether the last byte of this command has left: if not, the server can't have executed it."""
-        return ticket.sent and self._engine.handed_over >= ticket.ends_at
+        return ticket.sent and not ticket.open and self._engine.handed_over >= ticket.ends_at
 
     async def settle_all(self) -> None:
         """Read until no command waits for its reply; all of them together get the time of one."""

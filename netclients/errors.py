@@ -17,6 +17,7 @@
     ├── ReplyError                  the server said no
     │   ├── TransientReplyError     4xx: it may work later
     │   │   └── TooManyConnections  the server's limit on connections
+    │   ├── RecipientsRefused       no recipient was accepted: nothing was sent
     │   └── PermanentReplyError     5xx: it will not
     │       ├── AuthenticationError
     │       ├── RemoteFileNotFound                                         (FileNotFoundError)
@@ -29,7 +30,13 @@ Every error can be pickled. None carries a secret: passwords never reach a messa
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netclients.smtp.types import Receipt
+    from netclients.wire.replies import Reply
 
 __all__ = [
     "AuthenticationError",
@@ -43,6 +50,7 @@ __all__ = [
     "PhaseTimeout",
     "PoolTimeout",
     "ProtocolError",
+    "RecipientsRefused",
     "RemoteFileNotFound",
     "RemoteIsADirectory",
     "RemotePermissionDenied",
@@ -197,6 +205,29 @@ class PermanentReplyError(ReplyError):
     """The server refused for good (5xx)."""
 
 
+class RecipientsRefused(ReplyError):
+    """A message reached nobody: its sender, all its recipients, or its content were refused.
+
+    ``refused`` has the server's reply for each recipient, ``receipt`` tells the whole; ``code``, ``enhanced`` and
+    ``text`` are those of the first. ``temporary``: it may work later, for some at least.
+    """
+
+    def __init__(self, receipt: Receipt) -> None:
+        address, reply = next(iter(receipt.refused.items()))
+        super().__init__(f"nobody was accepted; {address}", reply.code, reply.text, enhanced=reply.enhanced)
+        self.receipt = receipt
+
+    @property
+    def refused(self) -> Mapping[str, Reply]:
+        """The server's last word about each recipient."""
+        return self.receipt.refused
+
+    @property
+    def temporary(self) -> bool:
+        """Whether one recipient at least was refused for now only (4xx)."""
+        return any(reply.kind == 4 for reply in self.refused.values())
+
+
 class AuthenticationError(PermanentReplyError):
     """The credentials were refused. Never retried."""
 
@@ -216,9 +247,10 @@ class RemoteIsADirectory(PermanentReplyError, IsADirectoryError):
 class OutcomeUnknown(NetClientError):
     """A command that changes something was sent, but whether it took effect could not be found out.
 
-    ``command`` is what was sent.
+    ``command`` is what was sent. ``receipt`` tells what is known of a message that was sent; None otherwise.
     """
 
-    def __init__(self, command: str, reason: str = "") -> None:
+    def __init__(self, command: str, reason: str = "", *, receipt: Receipt | None = None) -> None:
         super().__init__(f"{printable(command)}: outcome unknown{': ' if reason else ''}{reason}")
         self.command = command
+        self.receipt = receipt

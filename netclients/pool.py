@@ -96,15 +96,25 @@ class _Waiter(Generic[K]):
 
 
 class Pool(Generic[K]):
-    """Lends connections made by ``connect``. Belongs to one client; not for several threads at once."""
+    """Lends connections made by ``connect``. Belongs to one client; not for several threads at once.
+
+    ``refusal_holds``: for so many seconds, credentials that were refused and never worked are not tried again.
+    """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[K]], limits: PoolLimits, timeout: float | None, trace: Trace
+        self,
+        connect: Callable[[], Awaitable[K]],
+        limits: PoolLimits,
+        timeout: float | None,
+        trace: Trace,
+        *,
+        refusal_holds: float = _REFUSAL_HOLDS,
     ) -> None:
         self._connect = connect
         self._limits = limits
         self._timeout = timeout
         self._trace = trace
+        self._refusal_holds = refusal_holds
         self._limit = limits.max_connections
         self._limit_changed = 0.0
         # How many may connect at once: one until the credentials have proven themselves, then more with each
@@ -136,6 +146,11 @@ class Pool(Generic[K]):
             waits=self._waits,
             wait_seconds=self._wait_seconds,
         )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a connection."""
+        return self._waiting > 0
 
     # Lending
 
@@ -336,7 +351,7 @@ class Pool(Generic[K]):
         return True
 
     def _refuse_all(self, error: AuthenticationError) -> None:
-        self._refusal = (time.monotonic() + _REFUSAL_HOLDS, error)
+        self._refusal = (time.monotonic() + self._refusal_holds, error)
         while (waiter := self._next_waiter()) is not None:
             waiter.error = _again(error)
             waiter.event.set()

@@ -70,12 +70,18 @@ class Schedule:
 
     async def pause(self, error: Exception, *, repeatable: bool = True) -> None:
         """Wait until the next attempt is due, or raise ``error`` if there is none."""
-        delay = self._delay() if repeatable and is_temporary(error) else None
+        delay = self.after(error, repeatable=repeatable)
         if delay is None:
             raise error
-        self._trace.retry(self._operation, self.attempt, delay, error)
         await anyio.sleep(delay)
-        self.attempt += 1
+
+    def after(self, error: Exception, *, repeatable: bool = True) -> float | None:
+        """Count an attempt that failed; return in how many seconds the next one is due, None if there is none."""
+        delay = self._delay() if repeatable and is_temporary(error) else None
+        if delay is not None:
+            self._trace.retry(self._operation, self.attempt, delay, error)
+            self.attempt += 1
+        return delay
 
     def _delay(self) -> float | None:
         policy = self._policy

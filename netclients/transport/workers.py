@@ -52,6 +52,10 @@ class Outlet(Generic[T]):
                 if event.is_set():
                     self._made_room()  # for the next one
                 raise
+        self.put_now(item)
+
+    def put_now(self, item: T) -> None:
+        """Hand over ``item``, room or not: whoever made it has seen to that."""
         self._items.append(item)
         self._notify()
 

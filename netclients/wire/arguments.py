@@ -10,9 +10,20 @@ import re
 
 from netclients.errors import ConfigurationError, printable
 
-__all__ = ["checked", "number", "text", "token"]
+__all__ = ["checked", "domain", "esmtp_parameter", "mailbox", "number", "text", "token", "xtext"]
 
 _FORBIDDEN = re.compile(rb"[\r\n\0]")
+
+# RFC 5321 section 4.1.2, RFC 6531 section 3.3. Dots may stand anywhere in a local part: some are in use.
+_ATEXT = r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]"
+_QUOTED = r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])*"'
+_LABEL = r"[A-Za-z0-9_\u0080-\U0010ffff](?:[A-Za-z0-9_\u0080-\U0010ffff-]*[A-Za-z0-9_\u0080-\U0010ffff])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*\.?"
+_LITERAL = r"\[[!-Z^-~]+\]"
+_MAILBOX = re.compile(rf"(?:{_ATEXT}+|{_QUOTED})(?:@(?:{_DOMAIN}|{_LITERAL}))?")
+_HOST = re.compile(rf"{_DOMAIN}|{_LITERAL}")
+_PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[!-<>-~]+)?")
+_LONGEST_MAILBOX = 900  # bytes; RFC 5321 section 4.5.3.1 knows 320, servers more
 
 
 def checked(value: bytes) -> bytes:
@@ -61,3 +72,59 @@ def number(value: int) -> bytes:
     if value < 0:
         raise ConfigurationError(f"{value} must not be negative")
     return b"%d" % value
+
+
+def mailbox(value: str) -> bytes:
+    """Encode an address of the envelope, without angle brackets (RFC 5321 Mailbox, RFC 6531 with other characters).
+
+    A local part alone is an address too: servers know their own users.
+
+    Raises:
+        ConfigurationError: it is no such address.
+    """
+    _must_be_text(value, "an address")
+    encoded = text(value) if value.isprintable() else b""
+    if not encoded or len(encoded) > _LONGEST_MAILBOX or not _MAILBOX.fullmatch(value):
+        raise ConfigurationError(f"{printable(value)!r} is not a mail address")
+    return encoded
+
+
+def domain(value: str) -> bytes:
+    """Encode the name of a host, or an address literal such as ``[127.0.0.1]``.
+
+    Raises:
+        ConfigurationError: it is neither, or not in ASCII.
+    """
+    _must_be_text(value, "the name of a host")
+    if not value.isascii() or not _HOST.fullmatch(value):
+        raise ConfigurationError(f"{printable(value)!r} is not the name of a host")
+    return value.encode("ascii")
+
+
+def esmtp_parameter(value: str) -> bytes:
+    """Encode one parameter of MAIL or RCPT, ``KEYWORD`` or ``KEYWORD=value`` (RFC 5321 section 4.1.2).
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    _must_be_text(value, "an ESMTP parameter")
+    if not _PARAMETER.fullmatch(value):
+        raise ConfigurationError(f"{printable(value)!r} is not an ESMTP parameter")
+    return value.encode("ascii")
+
+
+def xtext(value: str) -> str:
+    """Return ``value`` as xtext (RFC 3461 section 4): ``+``, ``=`` and what is not printable ASCII as ``+XX``.
+
+    Raises:
+        ConfigurationError: it is not ASCII.
+    """
+    _must_be_text(value, "what is written as xtext")
+    if not value.isascii():
+        raise ConfigurationError(f"{printable(value)!r} can't be written as xtext: it is not ASCII")
+    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in value)
+
+
+def _must_be_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{what} is text, not {type(value).__name__}")

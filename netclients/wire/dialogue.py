@@ -187,6 +187,11 @@ class ReplyDialogue(ABC, Generic[C]):
             raise ProtocolError("the server sent more in clear behind its agreement to TLS")
 
     @property
+    def awaited(self) -> Ticket[C] | None:
+        """The command that the next reply belongs to."""
+        return self._pipeline.current
+
+    @property
     def idle(self) -> bool:
         """Whether every command has had its reply and nothing is half received."""
         return self.ready and not self._pipeline and not self._lines and not self._parser.partial

@@ -34,10 +34,11 @@ class Ticket(Generic[C]):
     """One submitted command and what has come back for it.
 
     ``preliminary`` is the newest 1xx reply (``preliminaries`` counts them), ``reply`` the final one; both are None
-    until they arrive. ``ends_at`` is the place of its last byte in all that was released to the wire.
+    until they arrive. ``ends_at`` is the place of its last byte in all that was released to the wire;
+    ``open``: it goes on with bytes that are not released yet, and nothing may be sent behind it.
     """
 
-    __slots__ = ("command", "ends_at", "pipelining", "preliminaries", "preliminary", "reply", "sent")
+    __slots__ = ("command", "ends_at", "open", "pipelining", "preliminaries", "preliminary", "reply", "sent")
 
     def __init__(self, command: C, pipelining: Pipelining) -> None:
         self.command: C = command
@@ -47,6 +48,7 @@ class Ticket(Generic[C]):
         self.reply: Reply | None = None
         self.sent: bool = False
         self.ends_at: int = 0
+        self.open: bool = False
 
     @property
     def started(self) -> bool:
@@ -89,6 +91,8 @@ class Pipeline(Generic[C]):
         if not self._awaiting:
             return True
         # What was sent before a LAST or BARRIER command has been released already, so only the newest counts.
+        if self._awaiting[-1].open:
+            return False
         return ticket.pipelining is not Pipelining.BARRIER and self._awaiting[-1].pipelining is Pipelining.FREE
 
     @property

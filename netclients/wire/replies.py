@@ -13,6 +13,7 @@ from netclients.errors import ProtocolError, printable
 
 __all__ = ["Reply", "ReplyParser"]
 
+_ENHANCED = re.compile(r"([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)")
 _HEAD = re.compile(rb"([1-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -35,6 +36,15 @@ class Reply:
     def kind(self) -> int:
         """The code's first digit: 1 preliminary, 2 done, 3 go on, 4 not now, 5 no."""
         return self.code // 100
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code that the text begins with (RFC 2034, RFC 3463), such as ``"5.1.1"``; None without.
+
+        One that contradicts the code counts for nothing.
+        """
+        found = _ENHANCED.match(self.lines[0])
+        return found[0] if found and found[1] == str(self.kind) else None
 
     def __str__(self) -> str:
         return f"{self.code} {printable(self.text)}"

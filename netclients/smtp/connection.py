@@ -1,0 +1,273 @@
+"""One SMTP or LMTP connection: a typed method for each command, no retries, no pool.
+
+Made by :func:`netclients.smtp.login.connect`, lent by ``MailSender.connection()``. All methods raise
+:class:`~netclients.errors.ReplyError` when the server refuses,
+:class:`~netclients.errors.UnsupportedError` when it does not know the command,
+:class:`~netclients.errors.ConnectionLost` and :class:`~netclients.errors.PhaseTimeout` when it is gone or
+silent, and :class:`~netclients.errors.ConfigurationError` for arguments that are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+
+from netclients.config import Login, OAuth, TLSMode
+from netclients.conversation import Conversation
+from netclients.errors import ConfigurationError, NetClientError, UnsupportedError
+from netclients.smtp import commands
+from netclients.smtp.authentication import authenticate
+from netclients.smtp.commands import Command, command
+from netclients.smtp.protocol import SMTPProtocol
+from netclients.smtp.replies import parse_extensions, reply_error
+from netclients.smtp.types import Extensions
+from netclients.transport.disk import in_thread
+from netclients.wire import arguments, dots
+
+if TYPE_CHECKING:
+    from netclients.config import Credentials
+    from netclients.mail.message import Message
+    from netclients.smtp.settings import Settings
+    from netclients.smtp.types import Receipt
+    from netclients.transport.bulk import RateLimit
+    from netclients.transport.stream import SocketStream
+    from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
+
+__all__ = ["SMTPConnection"]
+
+
+class SMTPConnection(Conversation[Command]):
+    """A connection that has said hello, and logged in if there are credentials. Not for several tasks at once.
+
+    ``extensions`` is what the server offers now, ``welcome`` its greeting, ``authenticated`` whether AUTH has
+    succeeded, ``mails`` how many transactions were begun.
+    """
+
+    def __init__(self, settings: Settings, stream: SocketStream) -> None:
+        self.settings = settings
+        self.protocol: SMTPProtocol = SMTPProtocol(settings.bounds)
+        super().__init__(settings, stream, self.protocol)
+        self.extensions: Extensions = Extensions()
+        self.welcome: str = ""
+        self.authenticated: bool = False
+        self.mails: int = 0
+
+    def error(self, sent: str, reply: Reply) -> NetClientError:
+        """Return the error that ``reply`` to the command ``sent`` stands for."""
+        if reply.kind == 3:
+            self.mark()  # nobody knows what the server waits for now
+        return reply_error(sent, reply)
+
+    # Session
+
+    async def ehlo(self, name: str | None = None) -> Extensions:
+        """EHLO: say who we are, hear what the server can do (RFC 5321 section 4.1.1.1). It ends a transaction."""
+        return await self._hello("EHLO", name)
+
+    async def lhlo(self, name: str | None = None) -> Extensions:
+        """LHLO: EHLO of LMTP (RFC 2033 section 4.1)."""
+        return await self._hello("LHLO", name)
+
+    async def helo(self, name: str | None = None) -> None:
+        """HELO: for servers without extensions."""
+        await self.expect(command("HELO", self._own_name(name)))
+        self._offer(Extensions())
+
+    async def _hello(self, verb: str, name: str | None) -> Extensions:
+        extensions = parse_extensions(await self.expect(command(verb, self._own_name(name))))
+        self._offer(extensions)
+        return extensions
+
+    def _offer(self, extensions: Extensions) -> None:
+        self.extensions = extensions
+        self.protocol.pipelining = extensions.has("PIPELINING") and self.settings.pipelining != "off"
+
+    def _own_name(self, name: str | None) -> bytes:
+        """Return our name: what the caller says, or the address that the server sees (RFC 5321 section 4.1.3)."""
+        name = name or self.settings.ehlo_name
+        if name is not None:
+            return arguments.domain(name)
+        sock = self.stream.socket
+        address = sock.getsockname()
+        if not isinstance(address, tuple):
+            return b"localhost"
+        host = str(address[0]).partition("%")[0]
+        return (f"[IPv6:{host}]" if ":" in host else f"[{host}]").encode("ascii")
+
+    async def starttls(self) -> Extensions:
+        """STARTTLS, and EHLO again: what was said in clear is forgotten (RFC 3207).
+
+        Raises:
+            UnsupportedError: the server refuses.
+            ProtocolError: it sent more in clear than its agreement.
+        """
+        reply = await self.reply_to(command("STARTTLS"))
+        if reply.code == 421 or reply.kind == 4:
+            raise self.error("STARTTLS", reply)
+        if reply.code != 220:
+            raise UnsupportedError(f"the server refuses TLS (tls='none' goes without): {reply}")
+        await self.secure()
+        self._offer(Extensions())
+        return await (self.lhlo() if self.settings.lmtp else self.ehlo())
+
+    async def login(self, user: str, password: str) -> None:
+        """AUTH with a user and a password, by the strongest mechanism that the server offers (RFC 4954).
+
+        Raises:
+            AuthenticationError: the server does not accept them.
+            UnsupportedError: no mechanism fits.
+            ConfigurationError: the connection is plain, and nobody has asked for that.
+        """
+        await self.auth(Login(user, password))
+
+    async def auth(self, credentials: Credentials, *, mechanisms: Sequence[str] | None = None) -> None:
+        """AUTH with any credentials; ``mechanisms``: the only ones that may be used.
+
+        Raises:
+            AuthenticationError, UnsupportedError, ConfigurationError: see :meth:`login`.
+        """
+        plain = not self.secured and self.settings.endpoint.socket_path is None
+        if plain and not (self.settings.tls is TLSMode.NONE and self.settings.plain_asked_for):
+            raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
+        if isinstance(credentials, OAuth) and callable(credentials.token):
+            self.mark()  # the provider may take long, and be cancelled
+            await authenticate(self, credentials, mechanisms)
+            self.marked = False
+        else:
+            await authenticate(self, credentials, mechanisms)
+        self.authenticated = True
+
+    async def noop(self) -> None:
+        """NOOP."""
+        await self.expect(command("NOOP"))
+
+    async def probe(self) -> None:
+        """Ask for a sign of life."""
+        await self.noop()
+
+    async def help(self, topic: str = "") -> str:
+        """HELP: text for people."""
+        return (await self.expect(command("HELP", arguments.text(topic)))).text
+
+    async def vrfy(self, name: str) -> Reply:
+        """VRFY: ask whether there is such a mailbox; most servers won't tell (252)."""
+        return await self.expect(command("VRFY", arguments.text(name)))
+
+    async def expn(self, name: str) -> Reply:
+        """EXPN: ask for the members of a list."""
+        return await self.expect(command("EXPN", arguments.text(name)))
+
+    async def quit(self) -> None:
+        """QUIT: end the session; the connection is closed."""
+        try:
+            await self.expect(command("QUIT"))
+        finally:
+            self.abort("quit")
+
+    async def command(self, verb: str, *words: str) -> Reply:
+        """Send a command that has no method here; return its final reply, whatever its code.
+
+        A pooled connection is closed after it instead of being used again: nobody knows what it did.
+
+        Raises:
+            ConfigurationError: a command that changes who speaks next; those have methods.
+        """
+        sent = commands.raw_command(verb, *words)
+        if sent.line.split(b" ", 1)[0] in (b"DATA", b"BDAT", b"AUTH", b"STARTTLS"):
+            raise ConfigurationError(f"{verb}: use the method of that name")
+        return await self.reply_to(sent)
+
+    # Transactions
+
+    async def mail(self, sender: str, options: Sequence[str] = ()) -> Reply:
+        """MAIL: begin a transaction; ``options`` such as ``"BODY=8BITMIME"``."""
+        address = arguments.mailbox(sender) if sender else b""
+        self.mails += 1
+        return await self.expect(commands.mail(address, map(arguments.esmtp_parameter, options)))
+
+    async def rcpt(self, recipient: str, options: Sequence[str] = ()) -> Reply:
+        """RCPT: one recipient more; ``options`` such as ``"NOTIFY=NEVER"``."""
+        address = arguments.mailbox(recipient)
+        return await self.expect(commands.rcpt(address, map(arguments.esmtp_parameter, options)))
+
+    async def rset(self) -> None:
+        """RSET: forget the transaction."""
+        await self.expect(command("RSET"))
+
+    async def data(self, content: bytes) -> Reply:
+        """DATA, and ``content`` (lines end with CRLF) as a dot block; return the reply to it."""
+        await self.expect(command("DATA"))
+        return await self._expect_content(commands.content(dots.stuffed(content), len(content)))
+
+    async def bdat(self, chunk: bytes, *, last: bool = False) -> Reply:
+        """BDAT: a part of the content as it is, without dot-stuffing (RFC 3030)."""
+        return await self._expect_content(commands.bdat(len(chunk), bytes(chunk), last=last))
+
+    async def _expect_content(self, sent: Command) -> Reply:
+        ticket = self.submit(sent)
+        await self.settle(ticket, self.settings.timeouts.complete, "complete")
+        assert ticket.reply is not None
+        self.judge(sent, ticket.reply)
+        return ticket.reply
+
+    async def sendmail(
+        self,
+        from_: str,
+        to: Sequence[str],
+        content: bytes | Message,
+        *,
+        mail_options: Sequence[str] = (),
+        rcpt_options: Sequence[str] = (),
+    ) -> Receipt:
+        """Send one message in one transaction, as a whole: MAIL, RCPT, DATA. Nothing is repeated.
+
+        Raises:
+            RecipientsRefused: nobody was accepted.
+            OutcomeUnknown: the reply to the content was lost.
+        """
+        from netclients.smtp.sending import send_once
+
+        return await send_once(self, content, from_, to, mail_options, rcpt_options)
+
+    # Content
+
+    async def stream_content(
+        self,
+        ticket: Ticket[Command],
+        size: int,
+        chunks: Iterator[bytes],
+        stuffer: dots.DotStuffer | None,
+        limit: RateLimit | None = None,
+    ) -> bool:
+        """Send the ``size`` bytes that belong behind ``ticket`` (which is open, and flushed), read in worker threads.
+
+        As a dot block by ``stuffer``, or as they are. Return False if the server has answered before the end: it won't
+        have the rest, and the connection is of no more use.
+        """
+        while (chunk := await in_thread(_next(chunks))) is not None:
+            size -= len(chunk)
+            if limit is not None and (pause := limit.debt(len(chunk))) > 0:
+                await anyio.sleep(pause)
+            if stuffer is not None:
+                chunk = stuffer.feed(chunk)
+            elif not size:
+                ticket.open = False
+            if not await self._send_piece(ticket, chunk):
+                return False
+        if stuffer is None:
+            return True
+        ticket.open = False
+        return await self._send_piece(ticket, stuffer.finish())
+
+    async def _send_piece(self, ticket: Ticket[Command], piece: bytes) -> bool:
+        self.protocol.released_behind(ticket, len(piece))
+        await self._engine.send(piece, self.settings.timeouts.stall, "stall")
+        self.look()
+        return not ticket.open or (ticket.reply is None and not self.protocol.ended)
+
+
+def _next(chunks: Iterator[bytes]) -> Callable[[], bytes | None]:
+    return lambda: next(chunks, None)

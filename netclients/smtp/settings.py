@@ -1,0 +1,55 @@
+"""What a mail sender was told, and what it has learned about its server. Shared by its connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netclients.config import Bounds, Credentials, Endpoint, Timeouts, TLSMode
+
+if TYPE_CHECKING:
+    from netclients.events import Trace
+    from netclients.smtp.types import Pipelining
+    from netclients.transport.dial import Dialer
+
+__all__ = ["Learned", "Settings"]
+
+
+@dataclass(slots=True)
+class Learned:
+    """What the connections of one client found out about the server, so that each mistake is made once.
+
+    ``eager``: it has kept step with transactions that were sent without waiting. ``rset``: it knows RSET, which
+    every pipelined transaction begins with. ``recipients``: how many it takes at a time, None if that is not known.
+    """
+
+    eager: bool = True
+    rset: bool = True
+    recipients: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach the server and how to talk to it.
+
+    ``plain_asked_for``: the caller said in so many words that credentials may cross a plain connection.
+    ``mechanisms``: SASL mechanisms that may be used; None: all.
+    """
+
+    endpoint: Endpoint
+    credentials: Credentials | None
+    tls: TLSMode
+    timeouts: Timeouts
+    bounds: Bounds
+    dialer: Dialer
+    trace: Trace
+    learned: Learned
+    pipelining: Pipelining
+    ehlo_name: str | None = None
+    mechanisms: tuple[str, ...] | None = None
+    plain_asked_for: bool = False
+
+    @property
+    def lmtp(self) -> bool:
+        """Whether the protocol is LMTP (RFC 2033)."""
+        return self.endpoint.protocol == "lmtp"
