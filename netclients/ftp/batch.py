@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -15,10 +16,17 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 
-from netclients.errors import ConfigurationError, NetClientError
+from netclients.errors import (
+    ConfigurationError,
+    NetClientError,
+    PermanentReplyError,
+    RemoteFileNotFound,
+    UnsupportedError,
+    printable,
+)
 from netclients.ftp.changes import make_directories
 from netclients.ftp.download import FileDownload, Verify
-from netclients.ftp.paths import local_destination, local_path
+from netclients.ftp.paths import local_destination, local_path, named_destination, remote_path
 from netclients.ftp.results import Item
 from netclients.ftp.upload import FileUpload
 from netclients.streams import Producer
@@ -31,6 +39,11 @@ if TYPE_CHECKING:
 
     from netclients.ftp.context import Context
     from netclients.ftp.download import OnProgress
+    from netclients.ftp.results import Download, Upload
+    from netclients.transport.source import Uploadable
+
+    Downloadable = str | tuple[str, str | os.PathLike[str]]
+    BatchUploadable = str | os.PathLike[str] | tuple[Uploadable, str]
 
 __all__ = ["BatchProducer", "Destinations", "DownloadJobs", "UploadJobs"]
 
@@ -139,11 +152,12 @@ class BatchProducer(Producer[Item], Generic[T, R]):
 
 
 class Destinations:
-    """Where the files of one batch go: each place is given out once."""
+    """Where the files of one batch go, here or (``remote``) on the server: each place is given out once."""
 
-    def __init__(self, *, ignore_case: bool = sys.platform in ("win32", "darwin")) -> None:
+    def __init__(self, *, remote: bool = False) -> None:
         self._taken: set[str] = set()
-        self._ignore_case = ignore_case
+        self._normal = posixpath.normpath if remote else os.path.abspath
+        self._ignore_case = not remote and sys.platform in ("win32", "darwin")
 
     def take(self, place: str) -> None:
         """Reserve ``place``.
@@ -151,11 +165,18 @@ class Destinations:
         Raises:
             ConfigurationError: another source of this batch has it.
         """
-        key = place.casefold() if self._ignore_case else place
+        key = self._normal(place)
+        if self._ignore_case:
+            key = key.casefold()
         # NAME.part is where NAME grows: the two can't be written at the same time.
         if key in self._taken or f"{key}.part" in self._taken or key.removesuffix(".part") in self._taken:
-            raise ConfigurationError(f"two sources for one destination: {place!r}")
+            raise ConfigurationError(f"two sources for one destination: {printable(place)!r}")
         self._taken.add(key)
+
+
+def _check_pair(source: object) -> None:
+    if isinstance(source, tuple) and len(source) != 2:
+        raise ConfigurationError(f"a source with a destination of its own is a pair, not {len(source)} things")
 
 
 class DownloadJobs:
@@ -181,12 +202,18 @@ class DownloadJobs:
         self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._places = Destinations()
 
-    async def run(self, source: str) -> _Fetched:
+    async def run(self, source: Downloadable) -> _Fetched:
         """Fetch one file; a small one stays in memory."""
         fetched = _Fetched(str(source))
         try:
-            path = self._resolve(source)
-            fetched.target = local_destination(self._directory, source)
+            _check_pair(source)
+            name, destination = source if isinstance(source, tuple) else (source, None)
+            fetched.source = str(name)
+            path = self._resolve(name)
+            if destination is None:
+                fetched.target = local_destination(self._directory, name)
+            else:
+                fetched.target = named_destination(self._directory, destination)
             self._places.take(fetched.target)
             fetched.download = FileDownload(
                 self._context,
@@ -233,9 +260,22 @@ class _Fetched:
                 self.error = error
 
     def item(self) -> Item:
-        size = self.download.size if self.download and self.error is None else 0
         attempts = self.download.attempts if self.download else 0
-        return Item(self.source, None if self.target is None else Path(self.target), size, attempts, self.error)
+        if self.download is None or self.error is not None:
+            return Item(self.source, None if self.target is None else Path(self.target), 0, attempts, self.error)
+        return _item(self.source, self.download.result(), attempts)
+
+
+def _item(source: str, done: Download | Upload, attempts: int) -> Item:
+    return Item(
+        source,
+        done.path,
+        done.size,
+        attempts,
+        seconds=done.seconds,
+        resumed_from=done.resumed_from,
+        verified=done.verified,
+    )
 
 
 def _commit_all(results: list[_Fetched]) -> None:
@@ -264,32 +304,39 @@ class UploadJobs:
         self._resume = resume
         self._progress = progress
         self._limit = None if limit_rate is None else RateLimit(limit_rate)
-        self._places = Destinations(ignore_case=False)
+        self._places = Destinations(remote=True)
         self._made: set[str] = set()
+        resolve(directory)
 
-    async def run(self, source: str | os.PathLike[str]) -> Item:
+    async def run(self, source: BatchUploadable) -> Item:
         """Upload one file; what goes wrong is in its item."""
         shown = str(source)
         target: str | None = None
         upload: FileUpload | None = None
         try:
-            shown = local_path(source)
-            target = self._place(Path(shown))
+            _check_pair(source)
+            content, destination = source if isinstance(source, tuple) else (source, None)
+            if isinstance(content, (str, os.PathLike)):
+                content = shown = local_path(content)
+            elif destination is None:
+                raise ConfigurationError(f"what is no path needs a destination of its own: {type(content).__name__}")
+            else:
+                shown = str(destination)
+            target = self._resolve(self._place(shown, destination))
             self._places.take(target)
             upload = FileUpload(
                 self._context,
-                shown,
+                content,
                 target,
                 atomic=self._atomic,
                 resume=self._resume,
                 progress=self._progress,
                 limit_rate=self._limit,
             )
-            await self._make_parent(target)
-            done = await upload.run()
+            done = await self._store(upload, target)
         except NetClientError as error:
             return Item(shown, target, 0, upload.attempts if upload else 0, error)
-        return Item(shown, target, done.size, upload.attempts)
+        return _item(shown, done, upload.attempts)
 
     async def finish(self, results: list[Item]) -> list[Item]:
         """Nothing is left to be done."""
@@ -298,15 +345,34 @@ class UploadJobs:
     def discard(self, result: Item) -> None:
         """Nothing is held."""
 
-    def _place(self, source: Path) -> str:
-        parts = source.parts[-1:] if source.is_absolute() else source.parts
+    def _place(self, source: str, destination: str | None) -> str:
+        if destination is not None:
+            target = remote_path(self._directory, destination)
+            if destination.rpartition("/")[2] in ("", ".", ".."):
+                raise ConfigurationError(f"{printable(destination)!r} is not the path of a file")
+            return target
+        local = Path(source)
+        parts = local.parts[-1:] if local.is_absolute() else local.parts
         if not parts or ".." in parts:
-            raise ConfigurationError(f"{str(source)!r} can't be stored below the destination")
-        directory = self._directory.rstrip("/").split("/") if self._directory else ()
-        return self._resolve("/".join((*directory, *parts)))
+            raise ConfigurationError(f"{printable(source)!r} can't be stored below the destination")
+        return remote_path(self._directory, "/".join(parts))
 
-    async def _make_parent(self, target: str) -> None:
+    async def _store(self, upload: FileUpload, target: str) -> Upload:
+        refusal = await self._make_parent(target)
+        try:
+            return await upload.run()
+        except RemoteFileNotFound:
+            if refusal is None:
+                raise
+            raise refusal from None
+
+    async def _make_parent(self, target: str) -> NetClientError | None:
+        """Make the directory. Where that is refused it may be there all the same, unseen: storing will tell."""
         parent, _, _ = target.rpartition("/")
         if parent and parent not in self._made:
-            await make_directories(self._context, parent)
+            try:
+                await make_directories(self._context, parent)
+            except (PermanentReplyError, UnsupportedError) as refusal:
+                return refusal
             self._made.add(parent)
+        return None

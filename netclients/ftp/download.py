@@ -56,10 +56,10 @@ def check_options(verify: Verify, segments: int = 1) -> None:
 class FileDownload:
     """One remote file on its way to ``destination``; :meth:`run` it once.
 
-    A batch calls :meth:`fetch` and :meth:`commit` instead, and :meth:`close` if it does not come to that. With
-    ``in_batch`` a small file is spared what only a large one needs: the local file is opened, written and named in one
-    step at its end, the server's facts are read along with the data, and the next file's data port is asked for ahead.
-    ``attempts`` counts.
+    A batch calls :meth:`fetch`, :meth:`commit` and :meth:`result` instead, and :meth:`close` if it does not come to
+    that. With ``in_batch`` a small file is spared what only a large one needs: the local file is opened, written and
+    named in one step at its end, the server's facts are read along with the data, and the next file's data port is
+    asked for ahead. ``attempts`` counts.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class FileDownload:
         self._part = PartFile(destination, resume=resume)
         self._open_first = resume or not in_batch
         self._buffer = FileBuffer(lambda: context.buffer_size, self._write)
+        self._started = 0.0
         self._resumed_from = 0
         self._verified = False
         meter = context.meter(limit_rate, None if progress is None else self._report)
@@ -93,11 +94,6 @@ class FileDownload:
         """How often the transfer was tried so far."""
         return self._reader.attempts
 
-    @property
-    def size(self) -> int:
-        """How many bytes the file has so far."""
-        return self._reader.position
-
     async def run(self) -> Download:
         """Download.
 
@@ -105,22 +101,26 @@ class FileDownload:
             LocalFileError: the file can't be written; what has come is kept as ``NAME.part``.
             NetClientError: what the server or the network did.
         """
-        started = time.monotonic()
         await self.fetch()
         try:
             await in_thread(self.commit)
         finally:
             self.close()
+        return self.result()
+
+    def result(self) -> Download:
+        """Return how it went, after :meth:`commit`."""
         return Download(
             path=Path(self._part.path),
-            size=self.size,
-            seconds=time.monotonic() - started,
+            size=self._reader.position,
+            seconds=time.monotonic() - self._started,
             resumed_from=min(self._resumed_from, self._reader.offset),
             verified=self._verified,
         )
 
     async def fetch(self) -> None:
         """Receive everything; what need not be written yet stays in memory. Closes the file if that fails."""
+        self._started = time.monotonic()
         self._context.writing += 1
         try:
             self._resumed_from = await self._prepare()

@@ -8,7 +8,7 @@ import sys
 
 from netclients.errors import ConfigurationError, printable
 
-__all__ = ["local_destination", "local_path", "remote_path"]
+__all__ = ["local_destination", "local_file", "local_path", "named_destination", "remote_path"]
 
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
@@ -19,7 +19,12 @@ def remote_path(base: str, path: str) -> str:
     """Resolve ``path`` against the directory of the client's URL; an absolute one is the server's.
 
     ``"."`` and ``""`` are the base itself.
+
+    Raises:
+        ConfigurationError: it is no text.
     """
+    if not isinstance(path, str):
+        raise ConfigurationError(f"a remote path is text, not {type(path).__name__}")
     if path in ("", "."):
         return base
     if not base or path.startswith("/"):
@@ -67,6 +72,16 @@ def local_destination(directory: str, path: str, *, windows: bool = sys.platform
         if part == ".." or "\0" in part or (windows and _impossible_on_windows(part)):
             raise ConfigurationError(f"{printable(path)!r} can't be stored below the destination")
     return os.path.join(directory, *parts)
+
+
+def named_destination(directory: str, path: str | os.PathLike[str]) -> str:
+    """Return the place that the caller chose for one file: below ``directory``, or an absolute path as it is.
+
+    Raises:
+        ConfigurationError: a relative path would leave ``directory``, or is none of a file.
+    """
+    text = local_file(path)
+    return text if os.path.isabs(text) else local_destination(directory, text.replace(os.sep, "/"))
 
 
 def _impossible_on_windows(name: str) -> bool:

@@ -50,7 +50,8 @@ class Item:
     """One file of a batch: done, or failed with ``error`` after ``attempts``.
 
     ``path`` is where it went (a local path for downloads, a remote one for uploads), None if that could not be
-    decided; ``size`` is in bytes, 0 if it failed.
+    decided; ``size`` is in bytes, 0 if it failed. ``source`` is as it was given; an upload that has a destination of
+    its own and no local path is known by that. The other fields are as in :class:`Download`.
     """
 
     source: str
@@ -58,6 +59,9 @@ class Item:
     size: int
     attempts: int
     error: NetClientError | None = None
+    seconds: float = 0.0
+    resumed_from: int = 0
+    verified: bool = False
 
     def raise_for_error(self) -> None:
         """Raise the item's error, if it has one."""

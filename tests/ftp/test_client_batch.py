@@ -16,11 +16,14 @@ from netclients import (
     FTPClient,
     Item,
     LocalFileError,
+    PermanentReplyError,
     PoolLimits,
+    Progress,
     RemoteFileNotFound,
     RemoteIsADirectory,
 )
 from netclients.testing import FTPServer
+from netclients.testing import Reply as Answer
 from tests.servers import FTPTarget
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +137,112 @@ async def test_two_sources_for_one_place(ftp_server: FTPTarget, ftp: MakeClient,
         assert errors == {str(both[0]): type(None), str(both[1]): ConfigurationError}
     assert (tmp_path / "out" / "f").read_bytes() == b"first"
     assert (ftp_server.root / "to" / "f").read_bytes() == b"one"
+
+
+async def test_places_of_their_own(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    fill(ftp_server)
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere" / "name"
+    sources = [
+        ("d1/f1", "one"),
+        ("d2/f2", Path("deep") / "two"),
+        ("d0/f3", elsewhere),
+        "d1/f4",
+        ("d2/f5", "../five"),
+        ("d0/f6", "six/"),
+        ("d1/f7", elsewhere),
+        ("d2/f8", out / "." / "one"),
+        ("d0/f9", "nine", "and more"),
+        ("d1/f10",),
+        ("d2/f11", 7),
+    ]
+    async with ftp() as client:
+        items = await collect(client.download_many(sources, out, concurrency=1))
+        assert client.stats.in_use == 0
+    placed = {source: item.path for source, item in items.items() if item.error is None}
+    assert placed == {"d1/f1": out / "one", "d2/f2": out / "deep" / "two", "d0/f3": elsewhere, "d1/f4": out / "d1/f4"}
+    for source, path in placed.items():
+        assert path.read_bytes() == BODIES[source]
+    failed = [item for item in items.values() if item.error is not None]
+    assert len(failed) == len(sources) - len(placed)
+    assert all(isinstance(item.error, ConfigurationError) for item in failed)
+    assert not list(tmp_path.rglob("five*"))
+
+
+async def test_uploads_to_places_of_their_own(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    local = tmp_path / "local" / "file"
+    local.parent.mkdir()
+    local.write_bytes(b"from a file")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"from "
+        yield b"pieces"
+
+    sources: list[Any] = [
+        (local, "renamed"),
+        (str(local), "deep/er/renamed"),
+        (b"from memory", "memory"),
+        (pieces(), "pieces"),
+        (b"", "directory/"),
+        (b"", "./memory"),
+        (b"",),
+        (local, 7),
+        b"without a name",
+    ]
+    async with ftp() as client:
+        async with client.upload_many(sources, "to", concurrency=1) as stream:
+            items = [item async for item in stream]
+        assert client.stats.in_use == 0
+    done = [(item.source, item.path, item.size) for item in items if item.error is None]
+    assert done == [
+        (str(local), "to/renamed", 11),
+        (str(local), "to/deep/er/renamed", 11),
+        ("memory", "to/memory", 11),
+        ("pieces", "to/pieces", 11),
+    ]
+    assert all(isinstance(item.error, ConfigurationError) for item in items[len(done) :])
+    assert (ftp_server.root / "to/renamed").read_bytes() == b"from a file"
+    assert (ftp_server.root / "to/memory").read_bytes() == b"from memory"
+    assert (ftp_server.root / "to/pieces").read_bytes() == b"from pieces"
+
+
+async def test_items_tell_what_a_single_transfer_tells(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
+    body = os.urandom(4_000_000)
+    ftp_server.put("f", body)
+    async with ftp() as client:
+        with anyio.CancelScope() as scope:
+
+            def halfway(progress: Progress) -> None:
+                if progress.transferred > len(body) // 2:
+                    scope.cancel()
+
+            await client.download("f", tmp_path / "f", resume=True, progress=halfway)
+        assert scope.cancelled_caught
+        part = (tmp_path / "f.part").stat().st_size
+        down = (await collect(client.download_many(["f"], tmp_path, resume=True)))["f"]
+        up = (await collect(client.upload_many([(tmp_path / "f", "up")], "")))[str(tmp_path / "f")]
+        failed = (await collect(client.download_many(["missing"], tmp_path)))["missing"]
+    assert (tmp_path / "f").read_bytes() == body
+    assert (down.size, down.verified, down.resumed_from, down.seconds > 0) == (len(body), True, part, True)
+    assert (up.size, up.verified, up.resumed_from, up.seconds > 0) == (len(body), True, 0, True)
+    assert (failed.size, failed.verified, failed.resumed_from, failed.seconds) == (0, False, 0, 0)
+
+
+async def test_a_directory_that_nobody_may_make(embedded: Embedded) -> None:
+    denied = "550 Permission denied."
+    server = embedded(faults=[Answer(verb, text=denied) for verb in ("MKD", "MLST", "MLSD", "LIST", "CWD")])
+    (server.root / "inbox").mkdir()
+    async with FTPClient(server.url, tls="none") as client:
+        items = await collect(client.upload_many([(b"x", "inbox/f"), (b"x", "missing/f")], ""))
+    assert items["inbox/f"].error is None
+    assert (server.root / "inbox" / "f").read_bytes() == b"x"
+    assert isinstance(items["missing/f"].error, PermanentReplyError)
+
+
+async def test_a_missing_directory_that_nobody_may_make(embedded: Embedded) -> None:
+    server = embedded(faults=[Answer("MKD", text="550 Permission denied.")])
+    async with FTPClient(server.url, tls="none") as client:
+        items = await collect(client.upload_many([(b"x", "missing/f")], ""))
+    assert "MKD missing" in str(items["missing/f"].error)
 
 
 async def test_sources_from_generators(ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path) -> None:
