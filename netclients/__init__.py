@@ -1,4 +1,4 @@
-"""Typed, asyncio-first clients for FTP (SMTP, IMAP, POP3 and NNTP to follow) over shared layers.
+"""Typed, asyncio-first clients for FTP and SMTP (IMAP, POP3 and NNTP to follow) over shared layers.
 
 Names are loaded when they are first used: importing the package costs next to nothing, and a client of one
 protocol loads no other.
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netclients.config import Bounds as Bounds
     from netclients.config import Endpoint as Endpoint
+    from netclients.config import External as External
     from netclients.config import Login as Login
+    from netclients.config import OAuth as OAuth
     from netclients.config import PoolLimits as PoolLimits
     from netclients.config import Timeouts as Timeouts
     from netclients.config import TLSMode as TLSMode
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from netclients.errors import PhaseTimeout as PhaseTimeout
     from netclients.errors import PoolTimeout as PoolTimeout
     from netclients.errors import ProtocolError as ProtocolError
+    from netclients.errors import RecipientsRefused as RecipientsRefused
     from netclients.errors import RemoteFileNotFound as RemoteFileNotFound
     from netclients.errors import RemoteIsADirectory as RemoteIsADirectory
     from netclients.errors import RemotePermissionDenied as RemotePermissionDenied
@@ -48,15 +51,24 @@ if TYPE_CHECKING:
     from netclients.ftp.types import EntryKind as EntryKind
     from netclients.ftp.types import Features as Features
     from netclients.ftp.types import TransferType as TransferType
+    from netclients.mail.compose import compose as compose
+    from netclients.mail.dkim import DKIM as DKIM
+    from netclients.mail.message import Message as Message
     from netclients.pool import PoolStats as PoolStats
     from netclients.retry import RetryPolicy as RetryPolicy
+    from netclients.smtp.client import MailSender as MailSender
+    from netclients.smtp.client import Outgoing as Outgoing
+    from netclients.smtp.connection import SMTPConnection as SMTPConnection
+    from netclients.smtp.types import DSN as DSN
+    from netclients.smtp.types import Extensions as Extensions
+    from netclients.smtp.types import Receipt as Receipt
     from netclients.streams import Stream as Stream
     from netclients.wire.replies import Reply as Reply
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "config": ("Bounds", "Endpoint", "Login", "PoolLimits", "TLSMode", "Timeouts"),
+    "config": ("Bounds", "Endpoint", "External", "Login", "OAuth", "PoolLimits", "TLSMode", "Timeouts"),
     "errors": (
         "AuthenticationError",
         "ConfigurationError",
@@ -69,6 +81,7 @@ _HOMES = {
         "PhaseTimeout",
         "PoolTimeout",
         "ProtocolError",
+        "RecipientsRefused",
         "RemoteFileNotFound",
         "RemoteIsADirectory",
         "RemotePermissionDenied",
@@ -85,8 +98,14 @@ _HOMES = {
     "ftp.connection": ("FTPConnection",),
     "ftp.results": ("Download", "Item", "Progress", "Upload"),
     "ftp.types": ("Entry", "EntryKind", "Features", "TransferType"),
+    "mail.compose": ("compose",),
+    "mail.dkim": ("DKIM",),
+    "mail.message": ("Message",),
     "pool": ("PoolStats",),
     "retry": ("RetryPolicy",),
+    "smtp.client": ("MailSender", "Outgoing"),
+    "smtp.connection": ("SMTPConnection",),
+    "smtp.types": ("DSN", "Extensions", "Receipt"),
     "streams": ("Stream",),
     "wire.replies": ("Reply",),
 }

@@ -98,7 +98,7 @@ class _Waiter(Generic[K]):
 class Pool(Generic[K]):
     """Lends connections made by ``connect``. Belongs to one client; not for several threads at once.
 
-    ``refusal_holds``: for so many seconds, credentials that were refused and never worked are not tried again.
+    ``remember_refusals``: credentials that were refused and never worked are not tried again for a while.
     """
 
     def __init__(
@@ -108,13 +108,13 @@ class Pool(Generic[K]):
         timeout: float | None,
         trace: Trace,
         *,
-        refusal_holds: float = _REFUSAL_HOLDS,
+        remember_refusals: bool = True,
     ) -> None:
         self._connect = connect
         self._limits = limits
         self._timeout = timeout
         self._trace = trace
-        self._refusal_holds = refusal_holds
+        self._refusal_holds = _REFUSAL_HOLDS if remember_refusals else 0.0
         self._limit = limits.max_connections
         self._limit_changed = 0.0
         # How many may connect at once: one until the credentials have proven themselves, then more with each

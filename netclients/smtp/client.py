@@ -79,8 +79,8 @@ class MailSender(Client[SMTPConnection]):
 
     Args:
         url: ``smtp://`` (STARTTLS, required unless the server is on this machine and there are no credentials),
-            ``smtps://`` (TLS from the first byte), ``lmtp://``, ``lmtp+unix:///path``, with user and password as wanted;
-            or an :class:`Endpoint`. Ports: 587, 465, 24.
+            ``smtps://`` (TLS from the first byte), ``lmtp://``, ``lmtp+unix:///path``, with user and password as
+            wanted; or an :class:`Endpoint`. Ports: 587, 465, 24.
         auth: credentials instead of the URL's: a :class:`Login`, ``(user, password)``, :class:`OAuth` with a token
             provider, or :class:`External`.
         tls: ``"implicit"``, ``"starttls"``, ``"none"`` or ``"opportunistic"``, against what the URL means.
@@ -147,8 +147,10 @@ class MailSender(Client[SMTPConnection]):
         )
         self._limits = limits or PoolLimits()
         # A token that was refused is not the next one.
-        holds = {"refusal_holds": 0.0} if isinstance(credentials, OAuth) else {}
-        self._pool: Pool[SMTPConnection] = Pool(self._connect, self._limits, timeouts.pool, trace, **holds)
+        remember = not isinstance(credentials, OAuth)
+        self._pool: Pool[SMTPConnection] = Pool(
+            self._connect, self._limits, timeouts.pool, trace, remember_refusals=remember
+        )
         limit = None if limit_rate is None else RateLimit(limit_rate)
         self._context = Context(self._pool, self._settings, retry or RetryPolicy(), limit)
 
@@ -176,7 +178,7 @@ class MailSender(Client[SMTPConnection]):
 
         Raises:
             RecipientsRefused: nobody was accepted.
-            OutcomeUnknown: a reply was lost, and for somebody nobody knows; it carries the receipt. Nothing is repeated.
+            OutcomeUnknown: a reply was lost, and for somebody nobody knows; it carries the receipt.
             UnsupportedError: the server can't take this message; nothing was sent.
             LocalFileError: an attachment can't be read; nobody has received anything.
             AuthenticationError, ConnectError, TLSError, PhaseTimeout and other errors, if nobody was accepted: as of
@@ -211,7 +213,7 @@ class MailSender(Client[SMTPConnection]):
         from netclients.smtp.batch import SendProducer
 
         count = self._limits.max_connections if concurrency is None else concurrency
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        if not count >= 1:
             raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
         return Stream(SendProducer(self._context, messages, self._prepare, count))
 

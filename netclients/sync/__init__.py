@@ -19,22 +19,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netclients.sync.client import Lease as Lease
     from netclients.sync.ftp_client import FTPClient as FTPClient
-    from netclients.sync.ftp_client import Lease as Lease
     from netclients.sync.ftp_connection import FTPConnection as FTPConnection
     from netclients.sync.ftp_connection import Transfer as Transfer
+    from netclients.sync.mail_sender import MailSender as MailSender
     from netclients.sync.remote_file import RemoteFile as RemoteFile
+    from netclients.sync.smtp_connection import SMTPConnection as SMTPConnection
     from netclients.sync.streams import Stream as Stream
 
 _HOMES = {
-    "ftp_client": ("FTPClient", "Lease"),
+    "client": ("Lease",),
+    "ftp_client": ("FTPClient",),
     "ftp_connection": ("FTPConnection", "Transfer"),
+    "mail_sender": ("MailSender",),
     "remote_file": ("RemoteFile",),
+    "smtp_connection": ("SMTPConnection",),
     "streams": ("Stream",),
 }
 _MODULE_OF = {name: f"netclients.sync.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = ["FTPClient", "FTPConnection", "Lease", "RemoteFile", "Stream", "Transfer"]
+__all__ = [
+    "FTPClient",
+    "FTPConnection",
+    "Lease",
+    "MailSender",
+    "RemoteFile",
+    "SMTPConnection",
+    "Stream",
+    "Transfer",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from netclients.client import Lease as AsyncLease
 from netclients.ftp.client import FTPClient as AsyncFTPClient
-from netclients.sync.calls import Desk, give_back, let_go, run, run_sync
+from netclients.sync.calls import Desk, run, run_sync
+from netclients.sync.client import Client, Lease
 from netclients.sync.docs import documented_like
 from netclients.sync.ftp_connection import FTPConnection
-from netclients.sync.portal import running_portal
 from netclients.sync.relays import ProgressRelay, SinkRelay
 from netclients.sync.remote_file import RemoteFile
 from netclients.sync.sources import lend_iterable, lend_upload
@@ -28,16 +26,15 @@ if TYPE_CHECKING:
     from netclients.ftp.download import OnProgress, Verify
     from netclients.ftp.results import Download, Item, Upload
     from netclients.ftp.types import Entry
-    from netclients.pool import PoolStats
     from netclients.retry import RetryPolicy
     from netclients.sync.sources import Uploadable
     from netclients.transport.bulk import Sink
 
-__all__ = ["FTPClient", "Lease"]
+__all__ = ["FTPClient"]
 
 
-@documented_like(AsyncFTPClient, close="aclose")
-class FTPClient:
+@documented_like(AsyncFTPClient)
+class FTPClient(Client[AsyncFTPClient]):
     """A client for one FTP server, for blocking code.
 
     Works with ``with`` or without (then call :meth:`close`), connects when first needed, and may be used from
@@ -79,31 +76,8 @@ class FTPClient:
             encoding=encoding,
         )
 
-    # Life
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        give_back(running_portal(), self._twin)
-
-    def __del__(self) -> None:
-        # The sockets are closed in the loop's thread, whichever thread drops the last reference.
-        portal = running_portal()
-        if portal is not None and hasattr(self, "_twin"):
-            portal.post_if_running(let_go, self._twin)
-
-    @property
-    def stats(self) -> PoolStats:
-        return self._twin.stats
-
-    def connection(self) -> Lease:
-        return Lease(self, self._twin.connection())
+    def connection(self) -> Lease[AsyncFTPConnection, FTPConnection]:
+        return Lease(self, self._twin.connection(), lambda twin, owner: FTPConnection(twin, owner=owner))
 
     # Downloads
 
@@ -251,24 +225,3 @@ class FTPClient:
 
 def _reports(desk: Desk, callback: Callable[..., object] | None) -> OnProgress | None:
     return None if callback is None else ProgressRelay(desk, callback)
-
-
-class Lease:
-    """One connection, lent: ``with ftp.connection() as connection``."""
-
-    def __init__(self, client: FTPClient, twin: AsyncLease[AsyncFTPConnection]) -> None:
-        self._client = client
-        self._twin = twin
-
-    def __enter__(self) -> FTPConnection:
-        try:
-            return FTPConnection(run(lambda: self._twin.__aenter__()), owner=self._client)
-        except BaseException:
-            # An interrupt may have come between the loan and this thread.
-            run(lambda: self._twin.__aexit__(None, None, None))
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run(lambda: self._twin.__aexit__(kind, error, trace))

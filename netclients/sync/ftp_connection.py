@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from netclients.ftp.connection import FTPConnection as AsyncFTPConnection
 from netclients.ftp.data import Transfer as AsyncTransfer
-from netclients.sync.calls import Desk, run, run_sync
+from netclients.sync.calls import Desk, run_sync
+from netclients.sync.client import Connection
 from netclients.sync.docs import documented_like
-from netclients.sync.portal import portal
 from netclients.sync.sources import lend_iterator
 from netclients.sync.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Iterable
     from datetime import datetime
 
     from netclients.ftp.commands import Command
@@ -29,18 +29,8 @@ T = TypeVar("T")
 
 
 @documented_like(AsyncFTPConnection)
-class FTPConnection:
+class FTPConnection(Connection[AsyncFTPConnection]):
     """A logged-in control connection and the data connections that belong to it. For one thread at a time."""
-
-    def __init__(self, twin: AsyncFTPConnection, *, owner: object = None) -> None:
-        self._twin = twin
-        self._portal = portal()
-        # The client, which must live as long as somebody uses its connections.
-        self._owner = owner
-
-    def _run(self, make: Callable[[], Coroutine[Any, Any, T]], desk: Desk | None = None) -> T:
-        self._portal.check_process()
-        return run(make, desk)
 
     # What is known of it
 
