@@ -31,7 +31,7 @@ def ls(session: Session, url: str, *, long: bool) -> Coroutine[Any, Any, int]:
     session.check()
     target = parse_target(url, Credentials())
     render = _as_json if session.json else _as_line if long else _as_name
-    return _list(session.client(target.server).client, target.path, render)
+    return _list(session.client(target.server), target.path, render)
 
 
 async def _list(client: FTPClient, path: str, render: Callable[[Entry], str]) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Task, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Task, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
 from netclients.errors import printable
 
 if TYPE_CHECKING:
-    from netclients.ftp.download import OnProgress
     from netclients.ftp.results import Progress
 
 __all__ = ["Board", "make_board"]
@@ -26,41 +26,54 @@ _NAME = 40  # characters of a name that are shown
 
 
 class Board:
-    """Shows nothing."""
+    """Shows nothing, so that nobody need tell it of progress: ``live`` says so."""
 
-    @contextlib.contextmanager
-    def file(self, name: str) -> Iterator[OnProgress | None]:
-        """Show one file while it is under way; yields what to call with its progress, if anything."""
-        yield None
+    live: bool = False
+
+    def moved(self, name: str, progress: Progress) -> None:
+        """Show how far the file ``name`` is."""
+
+    def ended(self, name: str) -> None:
+        """Show that the file ``name`` is done, well or not."""
 
 
 class _LiveBoard(Board):
     """A bar for each file under way, below one for all of them."""
 
+    live = True
+
     def __init__(self, bars: Bars, total: int) -> None:
         self._bars = bars
         self._all = bars.add_task("all", total=total, counts_files=True) if total > 1 else None
+        self._under_way: dict[str, _File] = {}
 
-    @contextlib.contextmanager
-    def file(self, name: str) -> Iterator[OnProgress | None]:
-        """See :meth:`Board.file`."""
-        shown = printable(name)
-        task = self._bars.add_task(escape(shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"), total=None)
-        due = 0.0
+    def moved(self, name: str, progress: Progress) -> None:
+        """See :meth:`Board.moved`."""
+        file = self._under_way.get(name)
+        if file is None:
+            shown = printable(name)
+            task = self._bars.add_task(escape(shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"), total=None)
+            file = self._under_way[name] = _File(task)
+        now = time.monotonic()
+        if now >= file.due or progress.transferred == progress.total:
+            file.due = now + _INTERVAL
+            self._bars.update(file.task, completed=progress.transferred, total=progress.total)
 
-        def show(progress: Progress) -> None:
-            nonlocal due
-            now = time.monotonic()
-            if now >= due or progress.transferred == progress.total:
-                due = now + _INTERVAL
-                self._bars.update(task, completed=progress.transferred, total=progress.total)
+    def ended(self, name: str) -> None:
+        """See :meth:`Board.ended`."""
+        file = self._under_way.pop(name, None)
+        if self._all is not None:
+            if file is not None:
+                self._bars.remove_task(file.task)
+            self._bars.advance(self._all)
 
-        try:
-            yield show
-        finally:
-            if self._all is not None:
-                self._bars.remove_task(task)
-                self._bars.advance(self._all)
+
+@dataclass(slots=True)
+class _File:
+    """A file's bar, and when it may be updated again."""
+
+    task: TaskID
+    due: float = 0.0
 
 
 class _Amount(DownloadColumn):

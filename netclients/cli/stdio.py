@@ -55,7 +55,7 @@ async def _print(session: Session, targets: Sequence[Target]) -> int:
         clients: dict[Endpoint, FTPClient] = {}
         for target in targets:
             if target.server not in clients:
-                client = session.client(target.server).client
+                client = session.client(target.server)
                 clients[target.server] = await stack.enter_async_context(client)
             codes.append(await _print_one(clients[target.server], target))
     return combine(codes)

@@ -1,23 +1,27 @@
-"""``get`` and ``put``: from arguments to jobs."""
+"""``get`` and ``put``: from arguments to jobs, and what the library does with those of one server."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netclients.cli.batch import run_jobs
 from netclients.cli.credentials import Credentials
-from netclients.cli.jobs import GetJob, PutJob
+from netclients.cli.jobs import Job
+from netclients.cli.stdio import standard_input
 from netclients.cli.targets import Target, parse_target, read_urls
-from netclients.errors import ConfigurationError, ReplyError, printable
+from netclients.errors import ConfigurationError, printable
+from netclients.ftp.batch import Destinations
 from netclients.ftp.paths import local_destination
 
 if TYPE_CHECKING:
     from netclients.cli.session import Session
     from netclients.ftp.client import FTPClient
+    from netclients.ftp.download import OnProgress
+    from netclients.ftp.results import Item
+    from netclients.streams import Stream
 
 __all__ = ["get", "put"]
 
@@ -33,12 +37,21 @@ def get(
     session.check()
     if directory.exists() and not directory.is_dir():
         raise ConfigurationError(f"-o {printable(str(directory))} is not a directory")
-    credentials = Credentials()
+    credentials, places = Credentials(), Destinations()
     jobs = []
     for url in read_urls(urls, url_list):
         target = parse_target(url, credentials)
-        jobs.append(GetJob(target, local_destination(str(directory), target.name), resume))
-    return run_jobs(session, jobs)
+        place = local_destination(str(directory), target.name)
+        places.take(place)
+        jobs.append(Job(target.server, target.path, target.shown, place, target.path))
+
+    def start(client: FTPClient, jobs: Sequence[Job], progress: OnProgress | None) -> Stream[Item]:
+        sources: list[Any] = [(job.remote, os.path.basename(job.destination)) for job in jobs]
+        return client.download_many(
+            sources, directory, concurrency=session.concurrency, resume=resume, progress=progress
+        )
+
+    return run_jobs(session, jobs, start)
 
 
 def put(session: Session, files: Sequence[str], url: str, *, resume: bool) -> Coroutine[Any, Any, int]:
@@ -54,24 +67,27 @@ def put(session: Session, files: Sequence[str], url: str, *, resume: bool) -> Co
         raise ConfigurationError(f"several files need a directory: {printable(target.shown)}/")
     if resume and "-" in files:
         raise ConfigurationError("standard input can't be resumed")
-    jobs = [PutJob(_place(target, file, is_directory), file, resume) for file in files]
-    directory = target.path.rpartition("/")[0]
+    places = Destinations(remote=True)
+    jobs = []
+    for file in files:
+        path, shown = _place(target, file, is_directory)
+        places.take(path)
+        jobs.append(Job(target.server, path, file, shown, path if file == "-" else file))
 
-    async def make_directory(client: FTPClient) -> None:
-        if directory:
-            # Where this is refused, the directory may still be there: storing will tell.
-            with contextlib.suppress(ReplyError):
-                await client.makedirs(directory)
+    def start(client: FTPClient, jobs: Sequence[Job], progress: OnProgress | None) -> Stream[Item]:
+        sources: list[Any] = [(standard_input() if job.source == "-" else job.source, job.remote) for job in jobs]
+        return client.upload_many(sources, "", concurrency=session.concurrency, resume=resume, progress=progress)
 
-    return run_jobs(session, jobs, prepare=make_directory)
+    return run_jobs(session, jobs, start)
 
 
-def _place(target: Target, file: str, is_directory: bool) -> Target:
+def _place(target: Target, file: str, is_directory: bool) -> tuple[str, str]:
+    """Return where ``file`` goes: the path, and the URL to show."""
     if not is_directory:
         _ = target.name
-        return target
+        return target.path, target.shown
     name = Path(file).name
     if file == "-" or not name or name == "..":
         raise ConfigurationError(f"{printable(file)!r} has no name that could be put into a directory")
     shown, mark, query = target.shown.partition("?")
-    return replace(target, path=f"{target.path}{name}", shown=f"{shown.rstrip('/')}/{name}{mark}{query}")
+    return f"{target.path}{name}", f"{shown.rstrip('/')}/{name}{mark}{query}"

@@ -72,6 +72,21 @@ def test_shares_connections(cli, server, root, out):
     assert server.stats.connections <= 2
 
 
+def test_files_of_one_path_on_two_hosts_and_of_one_name_in_two_directories(cli, server, root, out, tmp_path):
+    (root / "sub" / "one.bin").write_bytes(b"below")
+    other_root = tmp_path / "other"
+    other_root.mkdir()
+    (other_root / "one.bin").write_bytes(b"other")
+    with FTPServer(other_root) as other:
+        first, second = tmp_path / "first", tmp_path / "second"
+        assert cli("get", f"{server.url}/sub/one.bin", "-o", first, "--insecure").exit_code == 0
+        assert cli("get", f"{other.url}/one.bin", "-o", second, "--insecure").exit_code == 0
+        both = cli("get", f"{server.url}/sub/one.bin", f"{other.url}/one.bin", "-o", out, "--insecure")
+    assert both.exit_code == 2
+    assert (first / "one.bin").read_bytes() == b"below"
+    assert (second / "one.bin").read_bytes() == b"other"
+
+
 def test_two_hosts(cli, server, root, out, tmp_path):
     other_root = tmp_path / "other"
     other_root.mkdir()
@@ -145,6 +160,7 @@ def test_no_server(cli, closed_port):
         ["ftp://127.0.0.1/x", "-o", "-", "--json"],
         ["ftp://127.0.0.1/x", "-o", "-", "--resume"],
         ["ftp://127.0.0.1/a/x", "ftp://127.0.0.1/b/x"],
+        ["ftp://127.0.0.1/x", "ftp://127.0.0.1/x.part"],
         ["ftp://127.0.0.1/x", "--unknown"],
     ],
 )
