@@ -18,7 +18,6 @@ from netclients.config import Login, OAuth, TLSMode
 from netclients.conversation import Conversation
 from netclients.errors import ConfigurationError, NetClientError, UnsupportedError
 from netclients.smtp import commands
-from netclients.smtp.authentication import authenticate
 from netclients.smtp.commands import Command, command
 from netclients.smtp.protocol import SMTPProtocol
 from netclients.smtp.replies import parse_extensions, reply_error
@@ -129,6 +128,8 @@ class SMTPConnection(Conversation[Command]):
         Raises:
             AuthenticationError, UnsupportedError, ConfigurationError: see :meth:`login`.
         """
+        from netclients.smtp.authentication import authenticate  # most relays want none
+
         plain = not self.secured and self.settings.endpoint.socket_path is None
         if plain and not (self.settings.tls is TLSMode.NONE and self.settings.plain_asked_for):
             raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")

@@ -48,28 +48,29 @@ class Courier:
         settings = connection.settings
         extensions = connection.extensions
         self._learned = settings.learned
-        self._pipelining = connection.protocol.pipelining
+        self._ahead = connection.protocol.pipelining and settings.learned.rset
         self._eager = (
-            settings.pipelining == "eager" and self._pipelining and extensions.has("CHUNKING") and not settings.lmtp
+            settings.pipelining == "eager" and self._ahead and extensions.has("CHUNKING") and not settings.lmtp
         )
         limits = extensions.limits
         self._most_mails = limits.get("MAILMAX")
         self._most_recipients = limits.get("RCPTMAX")
         self._unclean = False
+        self._over = False
         self._awaited: Ticket[Command] | None = None
         self._deadline = Deadline(None, "reply")
 
     @property
     def room(self) -> bool:
         """Whether another message may be begun now."""
-        if self._most_mails is not None and self.connection.mails >= self._most_mails:
+        if self._over or (self._most_mails is not None and self.connection.mails >= self._most_mails):
             return False
         if not self.flight:
             return True
         if self.pause > 0:
             return False
         newest = self.flight[-1]
-        if not self._pipelining or newest.phase is not Phase.CONTENT or not self._learned.rset:
+        if not self._ahead or newest.phase is not Phase.CONTENT:
             return False
         if not newest.eager:
             return len(self.flight) < 2
@@ -94,8 +95,8 @@ class Courier:
         most = self._learned.recipients or self._most_recipients
         plan = delivery.plan(connection.extensions, secured=connection.secured, most=most)
         eager = self._eager and self._learned.eager and plan.message.size <= _EAGER_LARGEST
-        guard = self._unclean or (self._pipelining and self._learned.rset)
-        self.flight.append(Transaction(connection, delivery, plan, eager=eager, guard=guard))
+        guard = self._unclean or self._ahead
+        self.flight.append(Transaction(connection, delivery, plan, ahead=self._ahead, eager=eager, guard=guard))
         if self._limit is not None and plan.message.size <= STREAMED_ABOVE:
             self._due = time.monotonic() + self._limit.debt(plan.message.size)
 
@@ -171,6 +172,8 @@ class Courier:
             self._learned.rset = False
         if transaction.out_of_step:
             self._learned.eager = False
+        if transaction.refuses_guard or transaction.out_of_step:
+            self._over = True
             self.connection.mark()
 
     def lost(self) -> list[Transaction]:

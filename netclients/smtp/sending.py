@@ -151,6 +151,7 @@ class _Flight:
         delivery, verdict = transaction.delivery, transaction.verdict()
         delivery.settle(verdict)
         delivery.limit(verdict, connection.settings.learned)
-        free = self._courier.proven and isinstance(error, ConnectionLost)
+        old = self._courier.proven and isinstance(error, ConnectionLost)
+        free = old or transaction.refuses_guard
         again = delivery.again(verdict, error, free=free, policy=self._policy, trace=connection.settings.trace)
         self._landed(delivery, again)

@@ -39,17 +39,19 @@ class Phase(enum.Enum):
 class Transaction:
     """Submits its commands to ``connection``, and reads its verdict from their replies.
 
-    ``eager``: the content goes out with the envelope. ``guard``: it begins with RSET.
+    ``ahead``: the whole envelope is sent at once. ``eager``: and the content with it. ``guard``: it begins with RSET.
     """
 
-    def __init__(self, connection: SMTPConnection, delivery: Delivery, plan: Plan, *, eager: bool, guard: bool) -> None:
+    def __init__(
+        self, connection: SMTPConnection, delivery: Delivery, plan: Plan, *, ahead: bool, eager: bool, guard: bool
+    ) -> None:
         self.delivery = delivery
         self.plan = plan
         self.phase = Phase.ENVELOPE
         self.eager = eager and not plan.binary and plan.message.content is not None
         self.size = plan.message.size
         self._connection = connection
-        self._pipelining = connection.protocol.pipelining
+        self._ahead = ahead
         self._lmtp = connection.settings.lmtp
         self._lone_dot = False
         self._rset = connection.submit(commands.command("RSET")) if guard else None
@@ -59,7 +61,7 @@ class Transaction:
         self.contents: list[Ticket[Command]] = []
         delivery.attempts += 1
         connection.mails += 1
-        if self._pipelining:
+        if self._ahead:
             self._submit_recipients()
             if self.eager:
                 self._submit_bdat()
@@ -105,7 +107,7 @@ class Transaction:
         if self.phase is Phase.CONTENT and all(ticket.reply is not None for ticket in self.contents):
             self.phase = Phase.DONE
         elif self.phase is Phase.ENVELOPE:
-            if self._pipelining and self._data is not None:
+            if self._ahead and self._data is not None:
                 self._after_data()
             elif self._mail.reply is not None:
                 self._step_by_step()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -82,3 +84,112 @@ def test_text_is_refused_or_kept(value: str) -> None:
         assert not set(encoded) & set(b"\r\n\0")
         if max(value, default="") < "\udc80" or not any("\udc80" <= c <= "\udcff" for c in value):
             assert encoded.decode("utf-8") == value
+
+
+# Mail
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@x",
+        "ada.lovelace+tag@example.org",
+        "a..b@docomo.example",
+        "alice",
+        "o'neil@example.org",
+        '"two words"@example.org',
+        r'"a\"b"@example.org',
+        "a@[127.0.0.1]",
+        "a@[IPv6:::1]",
+        "grüße@example.org",
+        "a@bücher.example",
+        "日本@例え.テスト",
+        "a@under_score.example",
+        "!#$%&'*+-/=?^_`{|}~@example.org",
+    ],
+)
+def test_addresses(address: str) -> None:
+    assert arguments.mailbox(address) == address.encode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        " ",
+        "a b@x",
+        "a@x> NOTIFY=NEVER",
+        "a@x>",
+        "<a@x>",
+        "a@x\r\nRCPT TO:<b@x>",
+        "a@x\n",
+        "a@x\0",
+        "a@x y",
+        "a@",
+        "@x",
+        "a@b@c",
+        "a@-x",
+        "a@x..y",
+        "a,b@x",
+        "a;b@x",
+        'a"b@x',
+        '"a"b"@x',
+        '"a\r\n"@x',
+        "a\u2028b@x",
+        "a\x7f@x",
+        "a\u0085@x",
+        "Ada <a@x>",
+        "a@[127.0.0.1",
+        "a@[x y]",
+        "\udcff@x",
+        "a" * 1000 + "@x",
+    ],
+)
+def test_no_addresses(address: str) -> None:
+    with pytest.raises(ConfigurationError):
+        arguments.mailbox(address)
+
+
+@given(st.text())
+def test_an_address_never_leaves_its_brackets(text: str) -> None:
+    try:
+        encoded = arguments.mailbox(text)
+    except ConfigurationError:
+        return
+    assert not {b"\r", b"\n", b"\0"} & {bytes([byte]) for byte in encoded}
+    inside_quotes = encoded.startswith(b'"')
+    assert inside_quotes or not {b"<", b">", b" "} & {bytes([byte]) for byte in encoded}
+
+
+@pytest.mark.parametrize("value", ["BODY=8BITMIME", "SMTPUTF8", "NOTIFY=SUCCESS,DELAY", "X-A=b"])
+def test_parameters(value: str) -> None:
+    assert arguments.esmtp_parameter(value) == value.encode()
+
+
+@pytest.mark.parametrize("value", ["", "=x", "A B", "A=b c", "A=", "A=b=c", "A\r\nB", "Ä=b", "-A=b", "A=\x7f"])
+def test_no_parameters(value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        arguments.esmtp_parameter(value)
+
+
+@pytest.mark.parametrize("value", ["mail.example.org", "localhost", "[127.0.0.1]", "[IPv6:::1]"])
+def test_domains(value: str) -> None:
+    assert arguments.domain(value) == value.encode()
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\r\nQUIT", "bücher.example", "[a b]", "a>"])
+def test_no_domains(value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        arguments.domain(value)
+
+
+def test_xtext() -> None:
+    assert arguments.xtext("a+b=c d\r\n") == "a+2Bb+3Dc+20d+0D+0A"
+    with pytest.raises(ConfigurationError):
+        arguments.xtext("ä")
+
+
+@pytest.mark.parametrize("function", [arguments.mailbox, arguments.domain, arguments.esmtp_parameter, arguments.xtext])
+def test_only_text(function: Callable[[object], object]) -> None:
+    with pytest.raises(ConfigurationError):
+        function(b"a@x")
