@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import netclients
-from netclients.cli import listing, stdio, transfers
+from netclients.cli import listing, sending, stdio, transfers
 from netclients.cli.failures import INTERRUPTED
 from netclients.cli.running import execute
 from netclients.cli.session import Session
@@ -19,7 +19,8 @@ from netclients.cli.sizes import parse_size
 __all__ = ["app", "run"]
 
 app: typer.Typer = typer.Typer(
-    help="Files from and to FTP servers: ftp://, ftps:// (TLS from the first byte), ftpes:// (TLS by command).",
+    help="Files from and to FTP servers (ftp://, ftps://, ftpes://), mail to SMTP and LMTP servers (smtp://, smtps://, "
+    "lmtp://). An s at the end means TLS from the first byte; otherwise it begins by command.",
     epilog="Exit codes: 0 all done, 1 some failed, 2 usage, 3 authentication, 4 connection or TLS, 130 interrupted. "
     "Credentials: URL, NETCLIENTS_USER and NETCLIENTS_PASSWORD, ~/.netrc (or $NETRC), or a prompt.",
     no_args_is_help=True,
@@ -144,6 +145,36 @@ def cat(
     """Write files to standard output, one after the other."""
     session = Session(1, limit_rate, ca_file, insecure, False, verbose)
     execute(lambda: stdio.print_files(session, urls, None, resume=False), verbose=verbose)
+
+
+@app.command()
+def send(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The server: smtp://, smtps://, lmtp://, lmtp+unix:///path.")
+    ],
+    sender: Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help="Sender.")] = None,
+    to: Annotated[list[str] | None, typer.Option("--to", metavar="ADDRESS", help="Recipient; may be repeated.")] = None,
+    cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDRESS", help="Gets a copy.")] = None,
+    bcc: Annotated[list[str] | None, typer.Option("--bcc", metavar="ADDRESS", help="Gets a copy unseen.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", metavar="TEXT")] = None,
+    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="By default: standard input.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The text once more, in HTML.")] = None,
+    attach: Annotated[list[Path] | None, typer.Option("--attach", metavar="FILE", help="May be repeated.")] = None,
+    raw: Annotated[
+        list[str] | None,
+        typer.Option("--raw", metavar="FILE|-", help="Send this message as it is; may be repeated."),
+    ] = None,
+    concurrency: Concurrency = 8,
+    limit_rate: Rate = None,
+    ca_file: CAFile = None,
+    insecure: Insecure = False,
+    json: JSON = False,
+    verbose: Verbose = False,
+) -> None:
+    """Send mail; print what became of it for each recipient."""
+    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    letter = sending.Letter(sender, to or (), cc or (), bcc or (), subject, text, html, attach or (), raw or ())
+    execute(lambda: sending.send(session, url, letter), verbose=verbose)
 
 
 @app.command()

@@ -6,10 +6,14 @@ import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netclients.config import Endpoint, PoolLimits, TLSMode, resolve_tls
 from netclients.errors import ConfigurationError, printable
-from netclients.ftp.client import FTPClient
+
+if TYPE_CHECKING:
+    from netclients.ftp.client import FTPClient
+    from netclients.smtp.client import MailSender
 
 __all__ = ["Session"]
 
@@ -31,14 +35,34 @@ class Session:
         Raises:
             ConfigurationError: the options make no sense.
         """
-        # What to trust does not decide whether there is TLS: the URL and the credentials do.
-        secured = resolve_tls(server, None, credentials=server.login is not None) is not TLSMode.NONE
+        from netclients.ftp.client import FTPClient
+
         return FTPClient(
             server,
-            ssl_context=self._ssl_context if secured else None,
+            ssl_context=self._context_if_secured(server),
             limits=PoolLimits(max_connections=self.concurrency),
             limit_rate=self.limit_rate / hosts if self.limit_rate else None,
         )
+
+    def sender(self, server: Endpoint) -> MailSender:
+        """Return a mail sender for a server.
+
+        Raises:
+            ConfigurationError: the options make no sense.
+        """
+        from netclients.smtp.client import MailSender
+
+        return MailSender(
+            server,
+            ssl_context=self._context_if_secured(server),
+            limits=PoolLimits(max_connections=self.concurrency),
+            limit_rate=self.limit_rate,
+        )
+
+    def _context_if_secured(self, server: Endpoint) -> ssl.SSLContext | None:
+        # What to trust does not decide whether there is TLS: the URL and the credentials do.
+        secured = resolve_tls(server, None, credentials=server.login is not None) is not TLSMode.NONE
+        return self._ssl_context if secured else None
 
     def check(self) -> None:
         """Raise ConfigurationError if the options make no sense, before anything is sent."""

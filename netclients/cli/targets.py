@@ -51,8 +51,10 @@ def parse_target(url: str, credentials: Credentials) -> Target:
             "bad host or port in a URL (in user and password, write / ? # @ : as %2F %3F %23 %40 %3A)"
         ) from None
     endpoint = Endpoint.parse(url)
-    login = credentials.complete(endpoint.host, endpoint.login, has_password=parts.password is not None)
     shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if endpoint.socket_path is not None:
+        return Target(endpoint, "", shown)
+    login = credentials.complete(endpoint.host, endpoint.login, has_password=parts.password is not None)
     return Target(replace(endpoint, path="", login=login), endpoint.path, shown)
 
 

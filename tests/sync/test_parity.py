@@ -10,16 +10,25 @@ import netclients.ftp.client
 import netclients.ftp.connection
 import netclients.ftp.data
 import netclients.ftp.remote_file
+import netclients.smtp.client
+import netclients.smtp.connection
 import netclients.streams
 import netclients.sync as blocking
+from netclients.conversation import Conversation
 from netclients.ftp.dialogue import Dialogue
 
 # What other modules of netclients use of a connection and a transfer, and what makes no sense without an event
 # loop, is left out: of the connection's base classes all but OFFERED, and "identify".
 OFFERED = {"abort", "clean", "close", "expect", "marked", "number", "probe", "reply_to"}
 ENGINE = {"identify"} | {name for name in dir(Dialogue) if not name.startswith("_")} - OFFERED
+MAIL_ENGINE = {"error", "stream_content"} | {
+    name for name in dir(Conversation) if not name.startswith("_")
+} - OFFERED - {"secured"}
 # Attributes that are set in __init__, so that the class does not show them.
-ATTRIBUTES = {"FTPConnection": {"features", "kind", "welcome", "private_data", "number", "marked"}}
+ATTRIBUTES = {
+    "FTPConnection": {"features", "kind", "welcome", "private_data", "number", "marked"},
+    "SMTPConnection": {"extensions", "welcome", "authenticated", "mails", "number", "marked"},
+}
 TRANSFER = {"abort", "check", "closed_cleanly", "connection", "finish", "receive_into", "received", "send", "sent"}
 TRANSFER_ENGINE = {name for name in dir(netclients.ftp.data.Transfer) if not name.startswith("_")} - TRANSFER
 RENAMED = {"aclose": "close"}
@@ -28,6 +37,8 @@ MORE = {"RemoteFile": {"closed", "flush", "readable", "seekable", "writable"}}
 PAIRS = [
     pytest.param(netclients.ftp.client.FTPClient, blocking.FTPClient, set(), id="FTPClient"),
     pytest.param(netclients.ftp.connection.FTPConnection, blocking.FTPConnection, ENGINE, id="FTPConnection"),
+    pytest.param(netclients.smtp.client.MailSender, blocking.MailSender, set(), id="MailSender"),
+    pytest.param(netclients.smtp.connection.SMTPConnection, blocking.SMTPConnection, MAIL_ENGINE, id="SMTPConnection"),
     pytest.param(netclients.ftp.remote_file.RemoteFile, blocking.RemoteFile, set(), id="RemoteFile"),
     pytest.param(netclients.streams.Stream, blocking.Stream, set(), id="Stream"),
     pytest.param(netclients.ftp.data.Transfer, blocking.Transfer, TRANSFER_ENGINE, id="Transfer"),
@@ -59,8 +70,9 @@ def test_parameters_are_the_same(twin: type, cls: type, left_out: set[str]) -> N
     assert compared
 
 
-def test_constructor_takes_the_same() -> None:
+def test_constructors_take_the_same() -> None:
     assert parameters(blocking.FTPClient.__init__) == parameters(netclients.ftp.client.FTPClient.__init__)
+    assert parameters(blocking.MailSender.__init__) == parameters(netclients.smtp.client.MailSender.__init__)
 
 
 def parameters(function: object) -> list[tuple[object, ...]]:
