@@ -1,0 +1,152 @@
+"""A message that is ready to be sent: its bytes, what the envelope may be, and what it asks of a server.
+
+:func:`~netclients.mail.compose` and :func:`~netclients.mail.message_of` make it, whoever sends it reads its traits,
+then its :meth:`~Message.chunks`, as often as it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from netclients.errors import ConfigurationError
+from netclients.mail.pieces import Piece, chunks_of, joined
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+__all__ = ["Envelope", "Message"]
+
+Envelope: TypeAlias = tuple[str, tuple[str, ...]]
+"""Sender and recipients."""
+
+
+class Message:
+    """An outgoing message. It can be sent any number of times, and is not to be changed.
+
+    Attributes:
+        message_id: with its angle brackets; "" if raw bytes have none.
+        size: bytes on the wire, with CRLF line ends, before dot-stuffing.
+        needs_8bit: there are bytes above 127 in it, so the server needs 8BITMIME (RFC 6152).
+        needs_smtputf8: there are bytes above 127 in its header section, so the server needs SMTPUTF8 (RFC 6531).
+        pieces: the content, as bytes and as files that are read while it is sent.
+        binary: NUL, bare CR or bare LF are in it, which only BINARYMIME (RFC 3030) carries.
+    """
+
+    __slots__ = (
+        "_envelope",
+        "_longest_line",
+        "binary",
+        "message_id",
+        "needs_8bit",
+        "needs_smtputf8",
+        "pieces",
+        "size",
+    )
+
+    def __init__(
+        self,
+        pieces: Iterable[Piece],
+        *,
+        message_id: str,
+        envelope: Envelope | str | None,
+        needs_8bit: bool,
+        needs_smtputf8: bool,
+        binary: bool = False,
+        longest_line: int | None = None,
+    ) -> None:
+        """Made by compose() and message_of().
+
+        ``envelope`` may be why there is none, which is told to whoever asks for it.
+        """
+        self.pieces: tuple[Piece, ...] = joined(pieces)
+        self._envelope = envelope
+        self._longest_line = longest_line
+        self.message_id: str = message_id
+        self.size: int = sum([len(piece) if isinstance(piece, bytes) else piece.size for piece in self.pieces])
+        self.needs_8bit: bool = needs_8bit
+        self.needs_smtputf8: bool = needs_smtputf8
+        self.binary: bool = binary
+
+    @property
+    def from_(self) -> str:
+        """The sender for the envelope, a bare address: that of Sender, or the first of From.
+
+        Raises:
+            ConfigurationError: the header section does not tell, or holds what is no address.
+        """
+        return self._known_envelope()[0]
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The recipients for the envelope, bare addresses: To, Cc and Bcc in this order, each once.
+
+        Raises:
+            ConfigurationError: the header section does not tell, or holds what is no address.
+        """
+        return self._known_envelope()[1]
+
+    def envelope(self) -> Envelope | str:
+        """Return sender and recipients; or why there are none."""
+        if self._envelope is None:
+            self._envelope = self._find_envelope()
+        return self._envelope
+
+    def _known_envelope(self) -> Envelope:
+        envelope = self.envelope()
+        if isinstance(envelope, str):
+            raise ConfigurationError(envelope)
+        return envelope
+
+    def _find_envelope(self) -> Envelope | str:
+        return "the message has no envelope of its own: say from_= and to="
+
+    @property
+    def longest_line(self) -> int:
+        """Length of the longest line, in bytes without CRLF. RFC 5322 section 2.1.1 allows 998."""
+        if self._longest_line is None:
+            content = self.content
+            assert content is not None
+            self._longest_line = max(map(len, content.split(b"\r\n")))
+        return self._longest_line
+
+    @property
+    def content(self) -> bytes | None:
+        """All of it, if it is in memory; None if some of it is read from files while it is sent."""
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], bytes):
+            return self.pieces[0]
+        return None if self.pieces else b""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the message from its beginning, at most 256 KiB at a time. Reads files, so it may block.
+
+        Raises:
+            LocalFileError: a file is gone, can't be read, or has changed since the message was made.
+        """
+        return chunks_of(self.pieces)
+
+    def as_email_message(self) -> EmailMessage:
+        """Return it parsed. All of it must fit into memory.
+
+        Raises:
+            LocalFileError: as in :meth:`chunks`.
+            ConfigurationError: the standard library can't parse it.
+        """
+        from netclients.mail.parsed import parse
+
+        return parse(self.chunks())
+
+    def as_7bit(self) -> Message | None:
+        """Return the same message without a byte above 127, for servers without 8BITMIME or SMTPUTF8.
+
+        It is this one if it has none. Names of hosts become A-labels, so ``recipients`` may differ, not in number or
+        order. None if it can't be done: an address has other characters before the @, a signature would break, or the
+        message was given as raw bytes, which are never changed.
+
+        Raises:
+            LocalFileError: as in :meth:`chunks`.
+        """
+        return None if self.needs_8bit or self.needs_smtputf8 else self
+
+    def __repr__(self) -> str:
+        return f"<Message {self.message_id or 'without Message-ID'}, {self.size} bytes>"
