@@ -63,7 +63,9 @@ class Courier:
     @property
     def room(self) -> bool:
         """Whether another message may be begun now."""
-        if self._over or (self._most_mails is not None and self.connection.mails >= self._most_mails):
+        if self._over or self.connection.protocol.ended:
+            return False
+        if self._most_mails is not None and self.connection.mails >= self._most_mails:
             return False
         if not self.flight:
             return True
@@ -90,6 +92,7 @@ class Courier:
 
         Raises:
             UnsupportedError: the server can't take it; nothing was submitted.
+            ConnectionLost: the connection has ended; nothing was submitted either.
         """
         connection = self.connection
         most = self._learned.recipients or self._most_recipients

@@ -117,6 +117,8 @@ class _Flight:
         """Begin a message; one that the server can't take is over."""
         try:
             self._courier.begin(delivery)
+        except ConnectionLost as error:
+            self._settle(delivery, Verdict(unsettled=list(delivery.waiting)), error, free=self._courier.proven)
         except NetClientError as error:
             delivery.fail(error)
             self._landed(delivery, None)
@@ -152,6 +154,9 @@ class _Flight:
         delivery.settle(verdict)
         delivery.limit(verdict, connection.settings.learned)
         old = self._courier.proven and isinstance(error, ConnectionLost)
-        free = old or transaction.refuses_guard
-        again = delivery.again(verdict, error, free=free, policy=self._policy, trace=connection.settings.trace)
+        self._settle(delivery, verdict, error, free=old or transaction.refuses_guard)
+
+    def _settle(self, delivery: Delivery, verdict: Verdict, error: NetClientError | None, *, free: bool) -> None:
+        trace = self._courier.connection.settings.trace
+        again = delivery.again(verdict, error, free=free, policy=self._policy, trace=trace)
         self._landed(delivery, again)
