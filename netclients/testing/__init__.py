@@ -2,6 +2,8 @@
 
 - :class:`FTPServer`: an FTP server on loopback, plain or TLS, with scripted faults
   (:mod:`~netclients.testing.ftp_faults`)
+- :class:`SMTPServer`: an SMTP or LMTP server that keeps what it is sent, with scripted faults
+  (:mod:`~netclients.testing.smtp_faults`)
 - :class:`FaultProxy`: a proxy that makes the network misbehave, in front of any server
 - :func:`cancel_everywhere`, :func:`random_cancellations`: cancel a call at every point where it waits
 - :class:`ScriptedServer` and :func:`parse_script`: servers that play a written dialogue
@@ -47,12 +49,18 @@ if TYPE_CHECKING:
     from .script import parse_script as parse_script
     from .scripted_server import Played as Played
     from .scripted_server import ScriptedServer as ScriptedServer
+    from .smtp import Received as Received
+    from .smtp import SMTPServer as SMTPServer
+    from .smtp import SMTPServerStats as SMTPServerStats
+    from .smtp_faults import CutContent as CutContent
+    from .smtp_faults import Greylist as Greylist
 
 # Loaded on first use: a test that needs no FTP server needs no aioftp.
 _HOME = {
     "Cancellations": "cancel",
     "Close": "script",
     "Cut": "fault_plans",
+    "CutContent": "smtp_faults",
     "CutData": "ftp_faults",
     "Delay": "ftp_faults",
     "Expect": "script",
@@ -64,13 +72,17 @@ _HOME = {
     "FaultReport": "fault_plans",
     "Flow": "fault_plans",
     "Generate": "script",
+    "Greylist": "smtp_faults",
     "Hangup": "ftp_faults",
     "Inject": "fault_plans",
     "Match": "script",
     "Plan": "fault_plans",
     "Played": "scripted_server",
+    "Received": "smtp",
     "Reply": "ftp_faults",
     "Reset": "script",
+    "SMTPServer": "smtp",
+    "SMTPServerStats": "smtp",
     "Say": "script",
     "ScriptError": "script",
     "ScriptedServer": "scripted_server",
@@ -86,6 +98,7 @@ __all__ = [
     "Cancellations",
     "Close",
     "Cut",
+    "CutContent",
     "CutData",
     "Delay",
     "Expect",
@@ -97,13 +110,17 @@ __all__ = [
     "FaultReport",
     "Flow",
     "Generate",
+    "Greylist",
     "Hangup",
     "Inject",
     "Match",
     "Plan",
     "Played",
+    "Received",
     "Reply",
     "Reset",
+    "SMTPServer",
+    "SMTPServerStats",
     "Say",
     "ScriptError",
     "ScriptedServer",
