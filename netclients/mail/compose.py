@@ -27,7 +27,7 @@ from netclients.mail.addresses import (
 )
 from netclients.mail.fields import custom_field, date_field, ids_field, mailboxes_field, text_field
 from netclients.mail.message import Envelope, Message
-from netclients.mail.parts import Attachment, Part, attachment_part, container, inline_part, text_part
+from netclients.mail.parts import Attachment, Part, attachment_part, container, inline_part, is_email, text_part
 
 if TYPE_CHECKING:
     from netclients.mail.dkim import DKIM
@@ -146,7 +146,7 @@ class _Draft:
     body: Part
 
     @property
-    def envelope(self) -> Envelope:
+    def envelope(self) -> tuple[str, tuple[str, ...]]:
         recipients = distinct(mailbox for name in ("To", "Cc", "Bcc") for mailbox in self.addresses[name])
         return (self.addresses["Sender"] or self.addresses["From"])[0].address, recipients
 
@@ -210,7 +210,8 @@ def _body(
 ) -> Part:
     """Nest what there is: attachments around alternatives around what belongs to the HTML (RFC 2046, 2387)."""
     parts: list[Part] = []
-    if text is not None or (html is None and not attachments):
+    attached = _attached(attachments)
+    if text is not None or (html is None and not attached):
         parts.append(text_part("plain", text or ""))
     if html is not None:
         page = text_part("html", html)
@@ -222,14 +223,15 @@ def _body(
         raise ConfigurationError("inline: there is no html that could show it")
     if len(parts) > 1:
         parts = [container("alternative", parts)]
-    if attachments:
-        if isinstance(attachments, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(attachments, "walk"):
-            raise ConfigurationError("attachments: a list is needed")
-        if not isinstance(attachments, Iterable):
-            raise ConfigurationError(f"attachments: a {type(attachments).__name__} is no list")
-        parts += [attachment_part(attachment) for attachment in attachments]
-        return container("mixed", parts)
-    return parts[0]
+    return container("mixed", [*parts, *attached]) if attached else parts[0]
+
+
+def _attached(attachments: Iterable[Attachment]) -> list[Part]:
+    if isinstance(attachments, (str, bytes, bytearray, memoryview)) or is_email(attachments):
+        raise ConfigurationError("attachments: a list is needed")
+    if not isinstance(attachments, Iterable):
+        raise ConfigurationError(f"attachments: a {type(attachments).__name__} is no list")
+    return [attachment_part(attachment) for attachment in attachments]
 
 
 def _inline_items(inline: Mapping[str, Attachment]) -> Iterable[tuple[str, Attachment]]:

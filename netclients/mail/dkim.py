@@ -96,7 +96,7 @@ def sign(message: Message, dkim: DKIM) -> Message:
     signed = _Signed(
         (signature, *message.pieces),
         message_id=message.message_id,
-        envelope=message.envelope(),
+        envelope=message.envelope,
         needs_8bit=message.needs_8bit,
         needs_smtputf8=message.needs_smtputf8,
         longest_line=max(message.longest_line, *map(len, signature.split(b"\r\n"))),

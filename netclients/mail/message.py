@@ -7,7 +7,8 @@ then its :meth:`~Message.chunks`, as often as it takes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from netclients.errors import ConfigurationError
 from netclients.mail.pieces import Piece, chunks_of, joined
@@ -15,10 +16,23 @@ from netclients.mail.pieces import Piece, chunks_of, joined
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = ["Envelope", "Message"]
+__all__ = ["NOBODY", "Doubt", "Envelope", "Message"]
 
-Envelope: TypeAlias = tuple[str, tuple[str, ...]]
-"""Sender and recipients."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a header section does not tell a part of the envelope; an error for whoever asks for it."""
+
+    reason: str
+
+
+Envelope: TypeAlias = tuple[str | Doubt, tuple[str, ...] | Doubt]
+"""Sender and recipients, bare addresses."""
+
+NOBODY: Envelope = ("", ())
+"""The envelope of raw bytes."""
 
 
 class Message:
@@ -29,14 +43,15 @@ class Message:
         size: bytes on the wire, with CRLF line ends, before dot-stuffing.
         needs_8bit: there are bytes above 127 in it, so the server needs 8BITMIME (RFC 6152).
         needs_smtputf8: there are bytes above 127 in its header section, so the server needs SMTPUTF8 (RFC 6531).
+        envelope: ``from_`` and ``recipients``, or why one of them is not known.
         pieces: the content, as bytes and as files that are read while it is sent.
         binary: NUL, bare CR or bare LF are in it, which only BINARYMIME (RFC 3030) carries.
     """
 
     __slots__ = (
-        "_envelope",
         "_longest_line",
         "binary",
+        "envelope",
         "message_id",
         "needs_8bit",
         "needs_smtputf8",
@@ -49,18 +64,15 @@ class Message:
         pieces: Iterable[Piece],
         *,
         message_id: str,
-        envelope: Envelope | str | None,
+        envelope: Envelope,
         needs_8bit: bool,
         needs_smtputf8: bool,
         binary: bool = False,
         longest_line: int | None = None,
     ) -> None:
-        """Made by compose() and message_of().
-
-        ``envelope`` may be why there is none, which is told to whoever asks for it.
-        """
+        """Made by compose() and message_of()."""
         self.pieces: tuple[Piece, ...] = joined(pieces)
-        self._envelope = envelope
+        self.envelope: Envelope = envelope
         self._longest_line = longest_line
         self.message_id: str = message_id
         self.size: int = sum([len(piece) if isinstance(piece, bytes) else piece.size for piece in self.pieces])
@@ -70,36 +82,21 @@ class Message:
 
     @property
     def from_(self) -> str:
-        """The sender for the envelope, a bare address: that of Sender, or the first of From.
+        """The sender for the envelope, a bare address: that of Sender, or the first of From; "" if not known.
 
         Raises:
-            ConfigurationError: the header section does not tell, or holds what is no address.
+            ConfigurationError: the header section of an object of :mod:`email` leaves it in doubt.
         """
-        return self._known_envelope()[0]
+        return _known(self.envelope[0])
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """The recipients for the envelope, bare addresses: To, Cc and Bcc in this order, each once.
+        """The recipients for the envelope, bare addresses: To, Cc and Bcc in this order, each once; () if not known.
 
         Raises:
-            ConfigurationError: the header section does not tell, or holds what is no address.
+            ConfigurationError: the header section of an object of :mod:`email` leaves them in doubt.
         """
-        return self._known_envelope()[1]
-
-    def envelope(self) -> Envelope | str:
-        """Return sender and recipients; or why there are none."""
-        if self._envelope is None:
-            self._envelope = self._find_envelope()
-        return self._envelope
-
-    def _known_envelope(self) -> Envelope:
-        envelope = self.envelope()
-        if isinstance(envelope, str):
-            raise ConfigurationError(envelope)
-        return envelope
-
-    def _find_envelope(self) -> Envelope | str:
-        return "the message has no envelope of its own: say from_= and to="
+        return _known(self.envelope[1])
 
     @property
     def longest_line(self) -> int:
@@ -150,3 +147,9 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<Message {self.message_id or 'without Message-ID'}, {self.size} bytes>"
+
+
+def _known(value: T | Doubt) -> T:
+    if isinstance(value, Doubt):
+        raise ConfigurationError(value.reason)
+    return value

@@ -27,11 +27,11 @@ from typing import Any, TypeAlias
 from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.mail.addresses import Mailbox, all_in_ascii, checked_address, distinct, parse_mailboxes
 from netclients.mail.fields import folded_text, mailboxes_field, text_field
-from netclients.mail.message import Envelope, Message
+from netclients.mail.message import Doubt, Envelope, Message
 from netclients.mail.parts import encoded_body
 from netclients.mail.pieces import base64_lines, crlf
 
-__all__ = ["envelope_of_header", "in_7bit", "message_of_email", "parse", "written_part"]
+__all__ = ["in_7bit", "message_of_email", "parse", "written_part"]
 
 _Email: TypeAlias = "AnyEmail[Any, Any]"
 _Items: TypeAlias = list[tuple[str, Any]]
@@ -63,15 +63,9 @@ def in_7bit(message: Message) -> Message | None:
         source = parse(message.chunks())
         if any(name in source for name in ("DKIM-Signature", "ARC-Seal")):
             return None
-        envelope = message.envelope()
-        if not isinstance(envelope, str):
-            addresses = all_in_ascii((envelope[0], *envelope[1])) if envelope[0] else None
-            if addresses is None:
-                return None
-            envelope = addresses[0], addresses[1:]
         writer = _Writer(_wire_policy(policies.SMTP, False, "7bit"), seven_bit=True)
         try:
-            written = _written(source, writer, message.message_id, envelope)
+            written = _written(source, writer, message.message_id, _in_ascii(message.envelope))
         except _NotInAsciiError:
             return None
         return None if written.needs_8bit else written
@@ -83,12 +77,6 @@ def written_part(part: _Email) -> tuple[bytes, bytes]:
         writer = _Writer(_wire_policy(part.policy, False, "7bit"), seven_bit=True)
         header, body = writer.entity(part)
         return b"".join(header), b"".join(body)
-
-
-def envelope_of_header(header: bytes) -> Envelope | str:
-    """Return the envelope that a header section suggests; or why it suggests none."""
-    with _our_errors():
-        return _envelope(list(parse([header]).raw_items()))
 
 
 def parse(chunks: Iterable[bytes]) -> EmailMessage:
@@ -127,20 +115,18 @@ class _Serialized(Message):
         return in_7bit(self) if self.needs_8bit or self.needs_smtputf8 else self
 
 
-def _written(source: _Email, writer: _Writer, message_id: str, envelope: Envelope | str) -> Message:
+def _written(source: _Email, writer: _Writer, message_id: str, envelope: Envelope) -> Message:
     fields, body = writer.entity(source, hide_bcc=True)
     header = b"".join(fields)
     content = b"".join([header, b"\r\n", *body])
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
-    in_utf8 = not header.isascii()
-    known = () if isinstance(envelope, str) else (envelope[0], *envelope[1])
     return _Serialized(
         (content,),
         message_id=message_id,
         envelope=envelope,
         needs_8bit=not content.isascii(),
-        needs_smtputf8=in_utf8 or not all(map(str.isascii, known)),
+        needs_smtputf8=not header.isascii(),
         binary=b"\0" in content,
     )
 
@@ -335,8 +321,8 @@ def _needs_utf8(items: _Items) -> bool:
     return False
 
 
-def _envelope(items: _Items) -> Envelope | str:
-    """Return sender and recipients as RFC 5322 sections 3.6.2, 3.6.3 and 3.6.6 name them; or why there are none.
+def _envelope(items: _Items) -> Envelope:
+    """Return sender and recipients as RFC 5322 sections 3.6.2, 3.6.3 and 3.6.6 name them.
 
     A message that was sent anew is for those whom its Resent fields name. Of several such blocks nobody can tell for
     sure which fields belong together.
@@ -349,23 +335,42 @@ def _envelope(items: _Items) -> Envelope | str:
     if resent := [values for name, values in fields.items() if name.startswith("resent-")]:
         prefix = "resent-"
         if max(map(len, resent)) > 1:
-            return "the message has been resent more than once: say from_= and to="
-    try:
-        for name in ("sender", "from"):
-            if values := fields.get(prefix + name):
-                author = _mailboxes(values[0])[0].address
-                break
-        else:
-            return "the message does not name its sender: say from_="
-        found: list[Mailbox] = []
-        for name in ("to", "cc", "bcc"):
-            for value in fields.get(prefix + name, ()):
+            doubt = Doubt("the message has been resent more than once: say from_= and to=")
+            return doubt, doubt
+    return _sender(fields, prefix), _recipients(fields, prefix)
+
+
+def _sender(fields: dict[str, list[Any]], prefix: str) -> str | Doubt:
+    for name in ("sender", "from"):
+        for value in fields.get(prefix + name, ()):
+            try:
+                found = _mailboxes(value)
+            except ConfigurationError as error:
+                return Doubt(str(error))
+            if found:
+                return found[0].address
+    return ""
+
+
+def _recipients(fields: dict[str, list[Any]], prefix: str) -> tuple[str, ...] | Doubt:
+    found: list[Mailbox] = []
+    for name in ("to", "cc", "bcc"):
+        for value in fields.get(prefix + name, ()):
+            try:
                 found += _mailboxes(value)
-    except ConfigurationError as error:
-        return str(error)
-    except IndexError:
-        return "the message does not name its sender: say from_="
-    return author, distinct(found)
+            except ConfigurationError as error:
+                return Doubt(str(error))
+    return distinct(found)
+
+
+def _in_ascii(envelope: Envelope) -> Envelope:
+    sender, recipients = envelope
+    if isinstance(sender, Doubt) or isinstance(recipients, Doubt):
+        return envelope
+    addresses = all_in_ascii((*recipients, sender) if sender else recipients)
+    if addresses is None:
+        raise _NotInAsciiError
+    return (addresses[-1], addresses[:-1]) if sender else ("", addresses)
 
 
 def _mailboxes(value: Any) -> tuple[Mailbox, ...]:

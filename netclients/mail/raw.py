@@ -18,7 +18,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from netclients.errors import ConfigurationError, printable
-from netclients.mail.message import Message
+from netclients.mail.message import NOBODY, Message
 from netclients.mail.parts import is_email
 from netclients.mail.pieces import crlf
 from netclients.mail.scanning import first_bare, scan_file
@@ -37,7 +37,6 @@ Sendable: TypeAlias = Union[
 _BCC = re.compile(rb"\r\n(resent-)?bcc[ \t]*:")
 _ID_FIELD = re.compile(rb"\r\nmessage-id[ \t]*:((?:[^\r]|\r\n[ \t])*)", re.IGNORECASE)
 _ID = re.compile(rb"<[^<>\s]+>")
-_NOBODY: tuple[str, tuple[str, ...]] = ("", ())
 
 
 def message_of(source: Sendable, *, normalize: bool = False, binary: bool = False) -> Message:
@@ -79,7 +78,7 @@ def _message_of_email(source: object) -> Message:
 
 def _message_of_bytes(content: bytes, *, normalize: bool, binary: bool) -> Message:
     ends = content.count(b"\r\n")
-    bare = content.count(b"\n") != ends or content.count(b"\r") != ends
+    bare = content.count(10) != ends or content.count(13) != ends
     if bare and not binary:
         if not normalize:
             raise _bare_error(first_bare(content, 0), "")
@@ -90,7 +89,7 @@ def _message_of_bytes(content: bytes, *, normalize: bool, binary: bool) -> Messa
     return Message(
         (content,),
         message_id=message_id,
-        envelope=_NOBODY,
+        envelope=NOBODY,
         needs_8bit=not content.isascii(),
         needs_smtputf8=not header.isascii(),
         binary=(bare and binary) or b"\0" in content,
@@ -106,7 +105,7 @@ def _message_of_file(source: os.PathLike[str], *, normalize: bool, binary: bool)
     return Message(
         (piece,),
         message_id=_checked_header(header, path),
-        envelope=_NOBODY,
+        envelope=NOBODY,
         needs_8bit=not scan.is_ascii,
         needs_smtputf8=not header.isascii(),
         binary=scan.bare is not None or scan.has_nul,
