@@ -16,6 +16,7 @@ from typing import cast
 from netclients.errors import ConnectionLost, PhaseTimeout, TLSError, TransportError
 from netclients.transport.readiness import Deadline
 from netclients.transport.stream import Buffer, ByteStream, SocketStream
+from netclients.wire.sasl import ChannelBinding
 
 __all__ = ["Scratch", "TLSStream"]
 
@@ -127,6 +128,15 @@ class TLSStream(ByteStream):
     def version(self) -> str | None:
         """``"TLSv1.3"`` and the like."""
         return self._object.version()
+
+    def channel_bindings(self) -> tuple[ChannelBinding, ...]:
+        """Return what a login can be tied to this connection by (RFC 5056), best first; nothing before the handshake.
+
+        That is ``tls-unique`` (RFC 5929 section 3), which OpenSSL computes for TLS 1.3 too. The ssl module can't export
+        keys, so there is no ``tls-exporter``.
+        """
+        finished = self._object.get_channel_binding("tls-unique")
+        return (ChannelBinding("tls-unique", finished),) if finished else ()
 
     @property
     def peer(self) -> str:

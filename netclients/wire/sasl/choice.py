@@ -1,0 +1,132 @@
+"""Which mechanism: the strongest that the server offers, the credentials can do, and the caller allows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+from netclients.errors import ConfigurationError, UnsupportedError, printable
+from netclients.wire.sasl.bearer import OAuthBearer, XOAuth2
+from netclients.wire.sasl.exchange import ChannelBinding, Exchange, Token
+from netclients.wire.sasl.scram import BINDING_KINDS, Scram
+from netclients.wire.sasl.simple import CramMD5, External, LoginPrompts, Plain, has_md5
+
+__all__ = ["MECHANISMS", "Identity", "Password", "choose"]
+
+_BOUND = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS")
+_SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+_FOR_PASSWORDS = (*_BOUND, *_SCRAM, "CRAM-MD5", "PLAIN", "LOGIN")
+_FOR_TOKENS = ("OAUTHBEARER", "XOAUTH2")
+_FOR_CERTIFICATES = ("EXTERNAL",)
+_READABLE = frozenset({"PLAIN", "LOGIN", *_FOR_TOKENS})
+
+MECHANISMS: tuple[str, ...] = (*_FOR_PASSWORDS, *_FOR_TOKENS, *_FOR_CERTIFICATES)
+"""All mechanisms, for each kind of credentials the strongest first."""
+
+
+# The wire layer lies below the configuration and knows its credentials by their shape only.
+
+
+@runtime_checkable
+class Password(Protocol):
+    """The shape of a :class:`netclients.config.Login`."""
+
+    @property
+    def user(self) -> str:
+        """The user's name."""
+
+    @property
+    def password(self) -> str:
+        """The password."""
+
+
+@runtime_checkable
+class Identity(Protocol):
+    """The shape of a :class:`netclients.config.External`."""
+
+    @property
+    def identity(self) -> str:
+        """Whom to act as; empty: whom the certificate names."""
+
+
+def choose(
+    offered: Iterable[str],
+    credentials: Password | Token | Identity,
+    *,
+    secure: bool,
+    bindings: Sequence[ChannelBinding] = (),
+    allowed: Collection[str] | None = None,
+    host: str = "",
+    port: int = 0,
+) -> Exchange:
+    """Begin the strongest authentication that is offered, possible and allowed.
+
+    ``offered``: the server's mechanisms, in any case. ``secure``: the connection is encrypted; on others no mechanism
+    is chosen that shows a password or a token. ``bindings``: the connection's, best first; without them no ``-PLUS``.
+    ``allowed``: the caller's mechanisms; None: all. ``host`` and ``port`` of the server go into OAUTHBEARER.
+
+    Raises:
+        UnsupportedError: nothing fits; nothing was sent.
+        ConfigurationError: ``allowed`` names none or unknown mechanisms; name or password can't be used in the
+            mechanism chosen (SASLprep, NUL).
+    """
+    candidates = _candidates(credentials)
+    wanted = candidates if allowed is None else _check_allowed(allowed)
+    usable = [binding for binding in bindings if binding.kind in BINDING_KINDS]
+    names = {name.upper(): None for name in offered}
+    for name in candidates:
+        if name not in names or name not in wanted or (name in _READABLE and not secure):
+            continue
+        if (name in _BOUND and not usable) or (name == "CRAM-MD5" and not has_md5()):
+            continue
+        binding = usable[0] if usable and (name in _BOUND or not _offers_binding(names)) else None
+        return _begin(name, credentials, binding, host, port)
+    raise UnsupportedError(_explain(tuple(names), [name for name in candidates if name in wanted], secure=secure))
+
+
+def _candidates(credentials: object) -> tuple[str, ...]:
+    if isinstance(credentials, Token):
+        return _FOR_TOKENS
+    if isinstance(credentials, Password):
+        return _FOR_PASSWORDS
+    if isinstance(credentials, Identity):
+        return _FOR_CERTIFICATES
+    raise ConfigurationError(f"{type(credentials).__name__} is nothing to log in with here")
+
+
+def _check_allowed(allowed: Collection[str]) -> frozenset[str]:
+    if isinstance(allowed, str):
+        raise ConfigurationError("SASL mechanisms are given as a list of names")
+    names = frozenset(name.upper() for name in allowed)
+    if unknown := sorted(names.difference(MECHANISMS)):
+        raise ConfigurationError(
+            f"unknown SASL mechanism {printable(', '.join(unknown))}; known: {', '.join(MECHANISMS)}"
+        )
+    if not names:
+        raise ConfigurationError("no SASL mechanism is allowed")
+    return names
+
+
+def _offers_binding(offered: Iterable[str]) -> bool:
+    return any(name.startswith("SCRAM-") and name.endswith("-PLUS") for name in offered)
+
+
+def _begin(
+    name: str, credentials: Password | Token | Identity, binding: ChannelBinding | None, host: str, port: int
+) -> Exchange:
+    if isinstance(credentials, Token):
+        return OAuthBearer(credentials, host, port) if name == "OAUTHBEARER" else XOAuth2(credentials)
+    if isinstance(credentials, Password):
+        if name.startswith("SCRAM-"):
+            return Scram(name, credentials.user, credentials.password, binding)
+        simple = CramMD5 if name == "CRAM-MD5" else Plain if name == "PLAIN" else LoginPrompts
+        return simple(credentials.user, credentials.password)
+    return External(credentials.identity)
+
+
+def _explain(offered: Sequence[str], possible: Sequence[str], *, secure: bool) -> str:
+    offer = printable(", ".join(offered)) or "none"
+    text = f"no way to log in: the server offers {offer}; possible here: {', '.join(possible) or 'none'}"
+    if not secure and _READABLE.intersection(possible):
+        text += "; passwords and tokens are not shown on an unencrypted connection"
+    return text
