@@ -47,7 +47,7 @@ def test_extensions() -> None:
     assert found.limits == {"RCPTMAX": 20, "X": 1}
 
 
-@pytest.mark.parametrize("size", ["", "0", "-1", "x", "1e3", "9" * 21, "１"])
+@pytest.mark.parametrize("size", ["", "0", "-1", "x", "1e3", "9" * 21, "\uff11"])
 def test_a_size_that_says_nothing(size: str) -> None:
     assert parse_extensions(Reply(250, ("x", f"SIZE {size}"))).size is None
 
