@@ -1,4 +1,6 @@
-"""Fixtures for the servers that the FTP tests talk to, and the policy for those that can't run here.
+"""The policy for real servers that can't run here, and fixtures for those that the FTP tests talk to.
+
+Those of mail are in ``fix_mail``, under the same policy.
 
 ``vsftpd``, ``proftpd``, ``pureftpd`` and ``embedded_ftp`` are one server each, plain and AUTH TLS allowed;
 ``ftp_server`` runs a test against all four; ``start_server`` starts a configuration of its own for one test::
@@ -20,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import RECIPES, FTPTarget, RealServer, running, work_directory
+from tests.servers import ALL_RECIPES, MAIL_RECIPES, RECIPES, FTPTarget, RealServer, running, work_directory
 
 StartServer = Callable[..., RealServer]
 """``start_server(name, **knobs)``: runs until the test ends; tests/servers/README.md lists the knobs."""
@@ -93,21 +95,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _missing_servers(config: pytest.Config) -> dict[str, str]:
     if config.getoption("--real-servers") == "off":
-        return dict.fromkeys(RECIPES, "switched off")
-    return {name: why for name, recipe in RECIPES.items() if (why := recipe.missing())}
+        return dict.fromkeys(ALL_RECIPES, "switched off")
+    return {name: why for name, recipe in ALL_RECIPES.items() if (why := recipe.missing())}
 
 
 def _needed_servers(item: pytest.Item) -> set[str]:
-    """Named by a fixture, by a parameter or by the marker; all, if a test only says that it needs servers."""
+    """Named by a fixture, by a parameter or by the marker.
+
+    All of a kind, if a test starts servers without saying which; all of FTP, if it says only that it needs servers.
+    """
     fixtures = set(getattr(item, "fixturenames", ()))
     markers = list(item.iter_markers("servers"))
-    names = RECIPES.keys() & fixtures
+    names = ALL_RECIPES.keys() & fixtures
     if callspec := getattr(item, "callspec", None):
-        names |= {value for value in callspec.params.values() if isinstance(value, str) and value in RECIPES}
+        names |= {value for value in callspec.params.values() if isinstance(value, str) and value in ALL_RECIPES}
     for marker in markers:
         names |= set(marker.args)
     if names:
         return names
+    if "start_mail_server" in fixtures:
+        return set(MAIL_RECIPES)
     return set(RECIPES) if markers or "start_server" in fixtures else set()
 
 

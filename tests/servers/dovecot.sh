@@ -1,10 +1,11 @@
 #!/bin/sh
 # dovecot.sh: Dovecot 2.3 (apt) with IMAP, POP3, LMTP, submission and an auth socket, one port each; RELAY_PORT is the SMTP
 # server behind submission. Users $USERS with password <user>pw, bearer token tok-<user>, SASL EXTERNAL with
-# client-alice.pem. MODE=open (plaintext logins allowed) | required (ssl=required: LOGINDISABLED until STARTTLS).
+# client-alice.pem. LMTP listens on $WORK/dovecot-$IMAP_PORT/run/lmtp too. MODE=open (plaintext logins allowed) | required (ssl=required: LOGINDISABLED until STARTTLS).
+# SUBMISSIONS_PORT (implicit TLS) is optional. MAX_MESSAGE_SIZE (of submission); EXTRA: lines at the end of dovecot.conf.
 set -eu
 : "${WORK:?}" "${IMAP_PORT:=41143}" "${IMAPS_PORT:=41993}" "${POP3_PORT:=41110}" "${POP3S_PORT:=41995}" "${LMTP_PORT:=41024}" \
-  "${SUBMISSION_PORT:=41587}" "${AUTH_PORT:=41090}" "${RELAY_PORT:=41025}" "${MODE:=open}" "${IMAP_REQUIRED_PORT:=}" "${POP3_REQUIRED_PORT:=}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}"
+  "${SUBMISSION_PORT:=41587}" "${SUBMISSIONS_PORT:=}" "${AUTH_PORT:=41090}" "${RELAY_PORT:=41025}" "${MODE:=open}" "${IMAP_REQUIRED_PORT:=}" "${POP3_REQUIRED_PORT:=}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}" "${MAX_MESSAGE_SIZE:=50M}" "${EXTRA:=}"
 HERE=$(cd "$(dirname "$0")" && pwd)
 : "${CERT_DIR:=$WORK/cert}" "${MAILROOT:=$WORK/mail}"
 "$HERE/cert.sh" "$CERT_DIR"
@@ -21,6 +22,7 @@ case $MODE in open) ssl=yes; plain=no ;; required) ssl=required; plain=yes ;; *)
 # Dovecot treats a client whose IP equals the server's as secure: ssl=required does nothing between 127.0.0.1 and 127.0.0.1.
 # These extra listeners expect a HAProxy PROXY v1 line first ("PROXY TCP4 192.0.2.1 127.0.0.1 4321 143"), which makes the client foreign.
 hp() { [ -z "$2" ] || printf 'inet_listener %s {\n port = %s\n haproxy = yes\n }\n' "$1" "$2"; }
+tls() { [ -z "$2" ] || printf 'inet_listener %s {\n port = %s\n ssl = yes\n }\n' "$1" "$2"; }
 cat > "$D/dovecot.conf" <<CONF
 base_dir = $D/run
 state_dir = $D/state
@@ -121,7 +123,7 @@ submission_relay_host = 127.0.0.1
 submission_relay_port = $RELAY_PORT
 submission_relay_ssl = no
 submission_relay_trusted = no
-submission_max_mail_size = 50M
+submission_max_mail_size = $MAX_MESSAGE_SIZE
 service imap-login {
   service_count = 0
   process_limit = 4
@@ -155,6 +157,7 @@ service submission-login {
   inet_listener submission {
     port = $SUBMISSION_PORT
   }
+  $(tls submissions "$SUBMISSIONS_PORT")
 }
 service lmtp {
   inet_listener lmtp {
@@ -178,5 +181,6 @@ service auth {
     port = $AUTH_PORT
   }
 }
+$EXTRA
 CONF
 exec /usr/sbin/dovecot -F -c "$D/dovecot.conf"

@@ -1,9 +1,12 @@
 #!/bin/sh
 # exim4.sh: Exim 4.96 (unpacked below $ROOT): SMTP_PORT (STARTTLS), SMTPS_PORT (implicit TLS), LMTP_PORT of dovecot.sh.
 # DELIVERY=lmtp | maildir ($MAILROOT/<user>/Maildir/). Users $USERS with password <user>pw; needs the account Debian-exim.
+# MAX_MESSAGE_SIZE, MAX_CLIENTS, MAX_MESSAGES (of one session), MAX_RECIPIENTS (of one transaction), MAX_NONMAIL (commands
+# of one session that carry no mail); EXTRA: lines for the main section.
 set -eu
 : "${WORK:?}" "${SMTP_PORT:=41725}" "${SMTPS_PORT:=41765}" "${LMTP_PORT:=41024}" "${DELIVERY:=lmtp}" "${USERS:=alice bob carol dave}" \
-  "${RUNUSER:=nobody}" "${ROOT:=/opt/realservers}"
+  "${RUNUSER:=nobody}" "${ROOT:=/opt/realservers}" "${MAX_MESSAGE_SIZE:=50M}" "${MAX_CLIENTS:=1000}" "${MAX_MESSAGES:=0}" \
+  "${MAX_RECIPIENTS:=0}" "${MAX_NONMAIL:=1000000}" "${EXTRA:=}"
 HERE=$(cd "$(dirname "$0")" && pwd)
 : "${CERT_DIR:=$WORK/cert}" "${MAILROOT:=$WORK/mail}"
 BIN=$ROOT/usr/sbin/exim4; [ -x "$BIN" ] || BIN=/usr/sbin/exim4
@@ -36,10 +39,17 @@ smtputf8_advertise_hosts = *
 pipelining_connect_advertise_hosts = *
 prdr_enable = true
 auth_advertise_hosts = *
-smtp_accept_max = 1000
+smtp_accept_max = $MAX_CLIENTS
+smtp_accept_max_per_connection = $MAX_MESSAGES
+smtp_accept_max_nonmail = $MAX_NONMAIL
+smtp_max_unknown_commands = 1000
+smtp_max_synprot_errors = 1000
+smtp_connect_backlog = 200
+recipients_max = $MAX_RECIPIENTS
+recipients_max_reject = false
 smtp_accept_queue = 0
 smtp_accept_queue_per_connection = 0
-message_size_limit = 50M
+message_size_limit = $MAX_MESSAGE_SIZE
 host_lookup =
 rfc1413_query_timeout = 0s
 smtp_enforce_sync = true
@@ -51,6 +61,7 @@ acl_smtp_data = accept
 acl_smtp_vrfy = accept
 acl_smtp_expn = accept
 acl_smtp_etrn = deny
+$EXTRA
 begin acl
 rcpt:
   deny  message = relay not permitted
@@ -81,6 +92,9 @@ maildir:
   directory = $MAILROOT/\$local_part_data/Maildir
   maildir_format
   create_directory
+  return_path_add
+  envelope_to_add
+  delivery_date_add
   user = $uid
   group = $gid
 begin retry

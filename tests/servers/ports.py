@@ -20,22 +20,26 @@ BLOCK_SIZE = 256
 
 @dataclass(frozen=True, slots=True)
 class PortBlock:
-    """One port for the control connection, the rest for passive data connections (both ends included)."""
+    """One port for the control connection, the rest for passive data connections (both ends included).
+
+    A server with several listeners takes ``listeners``: ``control`` and the ports that follow.
+    """
 
     control: int
     passive_min: int
     passive_max: int
+    listeners: tuple[int, ...]
 
 
 @contextmanager
-def claim_ports() -> Iterator[PortBlock]:
-    """A block of which nobody else has the claim, and whose control port is free."""
+def claim_ports(listeners: int = 1) -> Iterator[PortBlock]:
+    """A block of which nobody else has the claim, and whose first ports are free, as many as there are listeners."""
     starts = range(FIRST, END, BLOCK_SIZE)
     # Runs that start at the same moment should not all fight for the first block.
     for start in random.sample(starts, k=len(starts)):
-        block = PortBlock(start + 1, start + 2, start + BLOCK_SIZE - 1)
+        block = PortBlock(start + 1, start + 2, start + BLOCK_SIZE - 1, tuple(range(start + 1, start + 1 + listeners)))
         with socket.socket() as claim:
-            if _bind(claim, start) and _is_free(block.control):
+            if _bind(claim, start) and all(_is_free(port) for port in block.listeners):
                 yield block
                 return
     raise RuntimeError(f"no free block of {BLOCK_SIZE} ports between {FIRST} and {END}")

@@ -4,9 +4,11 @@
 # DELIVERY=lmtp | maildir (virtual(8) into $MAILROOT/<user>/Maildir/) | discard.
 # SMTPUTF8 mail needs DELIVERY=maildir: Dovecot's LMTP has no SMTPUTF8, and Postfix then bounces.
 # Start dovecot.sh first: an smtpd without its AUTH_PORT dies and is throttled for 60 s.
+# MAX_MESSAGE_SIZE, MAX_RECIPIENTS (of one transaction), MAX_ERRORS (of one session); EXTRA: lines for main.cf.
 set -eu
 : "${WORK:?}" "${SMTP_PORT:=41025}" "${SMTPS_PORT:=41465}" "${SUBMISSION_PORT:=41588}" "${LMTP_PORT:=41024}" "${AUTH_PORT:=41090}" \
-  "${DELIVERY:=lmtp}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}" "${CATCHALL:=}"
+  "${DELIVERY:=lmtp}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}" "${CATCHALL:=}" \
+  "${MAX_MESSAGE_SIZE:=52428800}" "${MAX_RECIPIENTS:=1000}" "${MAX_ERRORS:=1000000}" "${EXTRA:=}"
 HERE=$(cd "$(dirname "$0")" && pwd)
 : "${CERT_DIR:=$WORK/cert}" "${MAILROOT:=$WORK/mail}"
 "$HERE/cert.sh" "$CERT_DIR"
@@ -52,7 +54,7 @@ lmtp_destination_recipient_limit = 50
 recipient_delimiter = +
 smtputf8_enable = yes
 strict_smtputf8 = no
-message_size_limit = 52428800
+message_size_limit = $MAX_MESSAGE_SIZE
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
 disable_vrfy_command = no
@@ -63,6 +65,18 @@ smtpd_helo_required = yes
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_error_sleep_time = 0
+smtpd_soft_error_limit = $MAX_ERRORS
+smtpd_hard_error_limit = $MAX_ERRORS
+smtpd_junk_command_limit = $MAX_ERRORS
+smtpd_recipient_limit = $MAX_RECIPIENTS
+# 1 s a message whenever more comes in than has been delivered
+in_flow_delay = 0
+queue_run_delay = 2s
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
+# content arrives as it was sent: no headers added or rewritten for clients on this machine, none dropped
+local_header_rewrite_clients =
+message_drop_headers =
 smtpd_peername_lookup = no
 default_process_limit = 200
 smtpd_tls_security_level = may
@@ -76,6 +90,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:$AUTH_PORT
 smtpd_sasl_security_options = noanonymous
 smtpd_tls_auth_only = no
+$EXTRA
 CONF
 cat > "$C/master.cf" <<CONF
 127.0.0.1:$SMTP_PORT inet n - n - - smtpd

@@ -1,4 +1,7 @@
-"""Start a recipe, wait until it greets, stop it with everything that it started."""
+"""Start a recipe, wait until it answers, stop it with everything that it started.
+
+``launch``, ``wait_until`` and ``stop`` are for servers of every kind (see mail.py); the rest is FTP.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from .family import POLL, end_family
 from .ports import HOST, PortBlock, claim_ports, is_open
-from .recipes import HERE, INSTALL_ROOT, RECIPES, Recipe
+from .recipes import HERE, INSTALL_ROOT, RECIPES, FTPRecipe
 from .target import FTPTarget
 
 START_TIMEOUT = 30.0
@@ -24,6 +28,19 @@ GREETING_TIMEOUT = 5.0
 
 class ServerError(RuntimeError):
     """A server did not start, or did not stop."""
+
+
+class Running(Protocol):
+    """What starting, stopping and reporting need to know of a server of any kind."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def process(self) -> subprocess.Popen[bytes]: ...
+    @property
+    def output_file(self) -> Path: ...
+    @property
+    def log_file(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +72,64 @@ def work_directory() -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def own_directory(work: Path) -> Path:
+    """A new directory for one server. One by port would come back with the port, and with the files of another."""
+    own = Path(tempfile.mkdtemp(prefix="s-", dir=work))
+    own.chmod(0o755)
+    return own
+
+
+def launch(script: str, environment: dict[str, str], output_file: Path) -> subprocess.Popen[bytes]:
+    """Start a script of this directory, in its own session: Ctrl-C is for the tests, fixtures stop the server.
+
+    Its output goes to a file, because a pipe that nobody drains blocks it.
+    """
+    with output_file.open("wb") as output:
+        return subprocess.Popen(
+            [HERE / script],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def wait_until(ready: Callable[[], bool], server: Running) -> None:
+    """Poll until the server is ready; :class:`ServerError`, with the end of its logs, if it exits or takes too long."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while not ready():
+        if time.monotonic() > deadline:
+            raise ServerError(report(server, f"did not greet within {START_TIMEOUT:.0f} s"))
+        try:
+            status = server.process.wait(POLL)
+        except subprocess.TimeoutExpired:
+            continue
+        raise ServerError(report(server, f"exited with {status} before it greeted"))
+
+
+def stop(server: Running, ports: Iterable[int]) -> None:
+    """End the server with all its processes; afterwards nobody listens on its ports."""
+    end_family(server.process)
+    for port in ports:
+        if is_open(port):
+            raise ServerError(report(server, f"was stopped, but port {port} is still open"))
+
+
+def report(server: Running, problem: str) -> str:
+    """What is wrong, and the last that the server said of it."""
+    lines = [f"{server.name} {problem}"]
+    for path in (server.output_file, server.log_file):
+        if path.exists():
+            lines += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-20:]]
+    return "\n".join(lines)
+
+
 @contextmanager
 def running(name: str, work: Path, **knobs: str | int) -> Iterator[RealServer]:
     """Run the recipe ``name`` with these knobs (see README.md).
 
-    Servers that share ``work`` share their certificate, and nothing else: each has a new directory below it. A
-    directory by port would come back with the port, and with the files of the server that had it before.
+    Servers that share ``work`` share their certificate, and nothing else: each has a new directory below it.
     """
     recipe = RECIPES[name]
     settings = {knob: str(value) for knob, value in knobs.items()}
@@ -68,15 +137,14 @@ def running(name: str, work: Path, **knobs: str | int) -> Iterator[RealServer]:
     with claim_ports() as ports:
         server = _start(recipe, work, ports, settings)
         try:
-            _wait_until_ready(server)
+            wait_until(lambda: _greets(server), server)
             yield server
         finally:
-            _stop(server)
+            stop(server, [server.port])
 
 
-def _start(recipe: Recipe, work: Path, ports: PortBlock, knobs: dict[str, str]) -> RealServer:
-    own = Path(tempfile.mkdtemp(prefix="s-", dir=work))
-    own.chmod(0o755)
+def _start(recipe: FTPRecipe, work: Path, ports: PortBlock, knobs: dict[str, str]) -> RealServer:
+    own = own_directory(work)
     directory = own / recipe.directory.format(port=ports.control)
     user = recipe.user.format(port=ports.control)
     output_file = own / f"{directory.name}.out"
@@ -91,17 +159,7 @@ def _start(recipe: Recipe, work: Path, ports: PortBlock, knobs: dict[str, str]) 
         "PASV_MIN": str(ports.passive_min),
         "PASV_MAX": str(ports.passive_max),
     }
-    # Output goes to a file: a pipe that nobody drains blocks the server. A session of its own keeps a Ctrl-C
-    # in the terminal away from it, until its fixture stops it.
-    with output_file.open("wb") as output:
-        process = subprocess.Popen(
-            [HERE / recipe.script],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    process = launch(recipe.script, environment, output_file)
     return RealServer(
         name=recipe.name,
         host=HOST,
@@ -116,18 +174,6 @@ def _start(recipe: Recipe, work: Path, ports: PortBlock, knobs: dict[str, str]) 
         output_file=output_file,
         process=process,
     )
-
-
-def _wait_until_ready(server: RealServer) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while not _greets(server):
-        if time.monotonic() > deadline:
-            raise ServerError(_report(server, f"did not greet within {START_TIMEOUT:.0f} s"))
-        try:
-            status = server.process.wait(POLL)
-        except subprocess.TimeoutExpired:
-            continue
-        raise ServerError(_report(server, f"exited with {status} before it greeted"))
 
 
 def _greets(server: RealServer) -> bool:
@@ -148,17 +194,3 @@ def _greeting_and_goodbye(connection: socket.socket) -> bool:
     while connection.recv(4096):
         pass
     return greeting.startswith(b"220")
-
-
-def _stop(server: RealServer) -> None:
-    end_family(server.process)
-    if is_open(server.port):
-        raise ServerError(_report(server, f"was stopped, but port {server.port} is still open"))
-
-
-def _report(server: RealServer, problem: str) -> str:
-    lines = [f"{server.name} {problem}"]
-    for path in (server.output_file, server.log_file):
-        if path.exists():
-            lines += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-20:]]
-    return "\n".join(lines)

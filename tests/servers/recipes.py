@@ -13,25 +13,17 @@ INSTALL_ROOT = Path(os.environ.get("ROOT", "/opt/realservers"))
 COMMON_KNOBS = frozenset({"MODE", "TLS_VERSION", "MAX_CLIENTS", "MAX_PER_IP", "PASV_ADDRESS"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A script of this directory that becomes one FTP server. ``{port}`` stands for its control port.
+    """A script of this directory that becomes one server.
 
-    ``binary`` is looked for in the system and below the private root of ``install.sh``. ``directory`` is
-    relative to the work directory, ``root`` and the logs to ``directory``.
+    Every one of ``binaries`` is looked for in the system and below the private root of ``install.sh``.
     """
 
     name: str
     script: str
-    binary: str
-    user: str
-    password: str
-    directory: str
-    root: str
-    log: str
-    command_log: str | None
+    binaries: tuple[str, ...]
     knobs: frozenset[str]
-    default_mode: str = "optional"
 
     def missing(self) -> str | None:
         """Why this server can't run here, or None if it can."""
@@ -39,7 +31,7 @@ class Recipe:
             return "not Linux"
         if os.geteuid() != 0:
             return "not root"
-        if not any(path.exists() for path in (Path("/") / self.binary, INSTALL_ROOT / self.binary)):
+        if not all((Path("/") / binary).exists() or (INSTALL_ROOT / binary).exists() for binary in self.binaries):
             return "not installed"
         return None
 
@@ -50,13 +42,44 @@ class Recipe:
             raise ValueError(f"{self.name} has no {', '.join(unknown)}; it has {', '.join(sorted(self.knobs))}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FTPRecipe(Recipe):
+    """One FTP server. ``{port}`` stands for its control port.
+
+    ``directory`` is relative to the work directory, ``root`` and the logs to ``directory``.
+    """
+
+    user: str
+    password: str
+    directory: str
+    root: str
+    log: str
+    command_log: str | None
+    default_mode: str = "optional"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailRecipe(Recipe):
+    """One mail server.
+
+    ``services`` maps what a test asks for to the variable that tells the script its port; ``{port}`` in
+    ``directory`` is that of the first. ``queues`` are the directories, relative to ``directory``, in which
+    there is a file for each message that is on its way.
+    """
+
+    directory: str
+    log: str | None
+    services: dict[str, str]
+    queues: tuple[str, ...] = ()
+
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        FTPRecipe(
             name="vsftpd",
             script="vsftpd.sh",
-            binary="usr/sbin/vsftpd",
+            binaries=("usr/sbin/vsftpd",),
             user="ftptest",
             password="ftppass",
             directory="vsftpd-{port}",
@@ -65,10 +88,10 @@ RECIPES = {
             command_log="vsftpd.log",
             knobs=COMMON_KNOBS | {"REUSE", "IDLE_TIMEOUT", "PASV", "MAX_RATE", "ANONYMOUS", "LOG_PROTOCOL"},
         ),
-        Recipe(
+        FTPRecipe(
             name="proftpd",
             script="proftpd.sh",
-            binary="usr/sbin/proftpd",
+            binaries=("usr/sbin/proftpd",),
             user="alice",
             password="alicepw",
             directory="proftpd-{port}",
@@ -77,10 +100,10 @@ RECIPES = {
             command_log="commands.log",
             knobs=COMMON_KNOBS | {"REUSE", "IDLE_TIMEOUT", "MAX_INSTANCES", "MAX_PER_USER", "LOG_PROTOCOL"},
         ),
-        Recipe(
+        FTPRecipe(
             name="pureftpd",
             script="pure-ftpd.sh",
-            binary="usr/sbin/pure-ftpd",
+            binaries=("usr/sbin/pure-ftpd",),
             # It counts the sessions of an account over all its servers on the machine.
             user="alice{port}",
             password="alicepw",
@@ -92,3 +115,63 @@ RECIPES = {
         ),
     )
 }
+
+# Dovecot asks Postfix to relay, and Postfix asks Dovecot who may: neither is of use without the other.
+_PAIR = ("usr/lib/postfix/sbin/master", "usr/sbin/dovecot", "usr/lib/dovecot/lmtp", "usr/lib/dovecot/submission")
+
+MAIL_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        MailRecipe(
+            name="postfix",
+            script="postfix.sh",
+            binaries=_PAIR,
+            knobs=frozenset({"DELIVERY", "CATCHALL", "MAX_MESSAGE_SIZE", "MAX_RECIPIENTS", "MAX_ERRORS", "EXTRA"}),
+            directory="postfix-{port}",
+            log="mail.log",
+            services={"smtp": "SMTP_PORT", "smtps": "SMTPS_PORT", "submission": "SUBMISSION_PORT"},
+            queues=tuple(f"queue/{queue}" for queue in ("maildrop", "incoming", "active", "deferred")),
+        ),
+        MailRecipe(
+            name="dovecot",
+            script="dovecot.sh",
+            binaries=_PAIR,
+            knobs=frozenset({"MODE", "MAX_MESSAGE_SIZE", "EXTRA"}),
+            directory="dovecot-{port}",
+            log="dovecot.log",
+            services={
+                "imap": "IMAP_PORT",
+                "imaps": "IMAPS_PORT",
+                "pop3": "POP3_PORT",
+                "pop3s": "POP3S_PORT",
+                "lmtp": "LMTP_PORT",
+                "submission": "SUBMISSION_PORT",
+                "submissions": "SUBMISSIONS_PORT",
+                "auth": "AUTH_PORT",
+            },
+        ),
+        MailRecipe(
+            name="exim",
+            script="exim4.sh",
+            binaries=("usr/sbin/exim4",),
+            knobs=frozenset(
+                {"MAX_MESSAGE_SIZE", "MAX_CLIENTS", "MAX_MESSAGES", "MAX_RECIPIENTS", "MAX_NONMAIL", "EXTRA"}
+            ),
+            directory="exim-{port}",
+            log="log/mainlog",
+            services={"smtp": "SMTP_PORT", "smtps": "SMTPS_PORT"},
+            queues=("spool/input",),
+        ),
+        MailRecipe(
+            name="smtp_sink",
+            script="smtp-sink.sh",
+            binaries=("usr/sbin/smtp-sink",),
+            knobs=frozenset({"EXTRA"}),
+            directory=".",
+            log=None,
+            services={"smtp": "PORT"},
+        ),
+    )
+}
+
+ALL_RECIPES: dict[str, Recipe] = {**RECIPES, **MAIL_RECIPES}
