@@ -1,4 +1,7 @@
-"""AUTH, on the server's side: the SASL mechanisms that the embedded SMTP server knows."""
+"""AUTH, on the server's side: the SASL mechanisms that the embedded SMTP server knows.
+
+Which of them a server offers its rules say; SCRAM with channel binding needs a certificate that is known here.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 
+import scramp  # type: ignore[import-untyped]
+
 from ._smtp_session import Rules, Session
 
 Interfere = Callable[[Session, str, str], Awaitable[bool]]
 
 PASSWORD_MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
 TOKEN_MECHANISMS = ("XOAUTH2", "OAUTHBEARER")
+SCRAM_MECHANISMS = ("SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+MECHANISMS = frozenset((*PASSWORD_MECHANISMS, *TOKEN_MECHANISMS, *SCRAM_MECHANISMS, "EXTERNAL"))
 
 _REFUSED = b'{"status":"invalid_token","schemes":"bearer","scope":"mail"}'
 
@@ -26,7 +33,8 @@ class _CancelledError(Exception):
 
 def offered_mechanisms(rules: Rules, session: Session) -> tuple[str, ...]:
     """Return what this connection may use."""
-    return rules.mechanisms
+    bound = session.secure and rules.certificate is not None
+    return tuple(name for name in rules.mechanisms if bound or not name.endswith("-PLUS"))
 
 
 async def authenticate(rules: Rules, session: Session, argument: str, interfere: Interfere) -> bool:
@@ -142,10 +150,49 @@ async def _token_is(exchange: _Exchange, user: str, token: str) -> str | None:
     return None
 
 
+def _scram(name: str) -> Callable[[_Exchange], Awaitable[str | None]]:
+    """RFC 5802; the proof of the server goes into a last challenge, as SMTP's 235 carries no data."""
+
+    async def run(exchange: _Exchange) -> str | None:
+        rules, user = exchange.rules, ""
+        mechanism = scramp.ScramMechanism(name)
+
+        def look_up(name: str) -> tuple[bytes, bytes, bytes, int]:
+            nonlocal user
+            user = name
+            password = rules.users.get(name)
+            if password is None:
+                raise scramp.ScramException("unknown user")
+            info: tuple[bytes, bytes, bytes, int] = mechanism.make_auth_info(password)
+            return info
+
+        bindable = exchange.session.secure and any(name.endswith("-PLUS") for name in rules.mechanisms)
+        binding = ("tls-server-end-point", rules.certificate) if bindable and rules.certificate else None
+        try:
+            server = mechanism.make_server(look_up, channel_binding=binding)
+            server.set_client_first((await exchange.first()).decode())
+            answer = await exchange.ask(server.get_server_first().encode())
+            server.set_client_final(answer.decode())
+            await exchange.ask(server.get_server_final().encode())
+        except scramp.ScramException:
+            return None
+        return user
+
+    return run
+
+
+async def _external(exchange: _Exchange) -> str | None:
+    """Whoever the client says it is, if it is a user: how it has proven that is not our concern."""
+    identity = (await exchange.first()).decode() or next(iter(exchange.rules.users), "")
+    return identity if identity in exchange.rules.users else None
+
+
 _MECHANISMS: dict[str, Callable[[_Exchange], Awaitable[str | None]]] = {
     "PLAIN": _plain,
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,
     "XOAUTH2": _xoauth2,
     "OAUTHBEARER": _oauthbearer,
+    "EXTERNAL": _external,
+    **{name: _scram(name) for name in SCRAM_MECHANISMS},
 }

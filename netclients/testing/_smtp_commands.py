@@ -90,6 +90,10 @@ class Commands:
     def executed(self, session: Session) -> None:
         """Cut the connection if a fault wants it to end here, with the last reply lost."""
 
+    def object_to(self, session: Session, deed: str) -> None:
+        """Remember that a client has done what it must not."""
+        self.counters.violations.append(f"connection {session.number}: {deed}")
+
     # Session
 
     async def ehlo(self, session: Session, argument: str) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
+from ._smtp_channel import Sink
 from ._smtp_commands import Commands
 from ._smtp_session import Content, Received, Rules, Session, Transaction
+
+_LONG_LINE = re.compile(rb"^[^\n]{1000}", re.MULTILINE)
 
 
 class Contents(Commands):
@@ -52,7 +58,7 @@ class Contents(Commands):
         if transaction.content is None:
             transaction.content = self._content(transaction)
         content = transaction.content
-        await session.channel.read_counted(size, content.add)
+        await self._read(session, size, content.add)
         if last:
             await self._conclude(session, transaction, content)
         elif content.too_large:
@@ -63,8 +69,14 @@ class Contents(Commands):
 
     async def skip(self, session: Session, size: int) -> None:
         """Read a payload that is of no use."""
-        await session.flush()
-        await session.channel.read_counted(size, lambda _: None)
+        await self._read(session, size, lambda _: None)
+
+    async def _read(self, session: Session, size: int, sink: Sink) -> None:
+        if session.channel.buffered < size:
+            await session.flush()
+        await session.channel.read_counted(size, sink)
+        if session.channel.buffered and not self.offers(session, "PIPELINING"):
+            self.object_to(session, "sent something behind BDAT, without PIPELINING")
 
     def _content(self, transaction: Transaction) -> Content:
         cut = self.rules.faults.at_content(transaction.sender)
@@ -119,11 +131,14 @@ class Contents(Commands):
     ) -> None:
         self.counters.messages += 1
         self.counters.bytes_received += content.size
+        value = content.value
+        for deed in _improper(value, transaction):
+            self.object_to(session, deed)
         self.messages.append(
             Received(
                 sender=transaction.sender,
                 recipients=tuple(address for address, _ in recipients),
-                content=content.value,
+                content=value,
                 size=content.size,
                 sha256=content.sha256,
                 mail_options=transaction.options,
@@ -133,6 +148,21 @@ class Contents(Commands):
                 connection=session.number,
             )
         )
+
+
+def _improper(value: bytes, transaction: Transaction) -> Iterator[str]:
+    """Yield what is wrong with a content, given what MAIL has said about it."""
+    body = transaction.option("BODY")
+    if body != "BINARYMIME":
+        if not value.count(b"\r\n") == value.count(b"\r") == value.count(b"\n"):
+            yield "content with a lone CR or LF"
+        if _LONG_LINE.search(value):
+            yield "content with a line of more than 1,000 bytes"
+    if not value.isascii():
+        if body not in ("8BITMIME", "BINARYMIME"):
+            yield "content with bytes over 127, without BODY=8BITMIME"
+        if transaction.option("SMTPUTF8") is None and not value.partition(b"\r\n\r\n")[0].isascii():
+            yield "headers with bytes over 127, without SMTPUTF8"
 
 
 def payload_of(argument: str) -> int | None:

@@ -32,6 +32,10 @@ _OUTBOX = 64
 """How many replies wait for more at the most."""
 
 
+_LAST_OF_GROUP = frozenset(("EHLO", "LHLO", "HELO", "STARTTLS", "AUTH", "DATA", "VRFY", "EXPN", "NOOP", "HELP", "QUIT"))
+"""RFC 2920 section 3.1; AUTH by RFC 4954, STARTTLS by RFC 3207."""
+
+
 class Engine(Contents):
     """Accepts connections and serves them until closed."""
 
@@ -98,10 +102,7 @@ class Engine(Contents):
             # No await before this: the slot is free as soon as the connection is over.
             self.counters.connections_open -= 1
             self.sessions.discard(session)
-            try:
-                await _say_goodbye(channel)
-            finally:
-                channel.close()
+        await _say_goodbye(channel)
 
     async def _converse(self, session: Session) -> None:
         if self.rules.implicit:
@@ -136,6 +137,10 @@ class Engine(Contents):
         verb, _, argument = text.partition(" ")
         verb, argument = verb.upper(), argument.strip(" ")
         self.counters.commands[verb] += 1
+        if not line.endswith(b"\r\n"):
+            self.object_to(session, f"{verb} ends with a lone LF")
+        if session.channel.buffered and verb != "BDAT":
+            self._watch_pipelining(session, verb)
         if self.rules.faults.faults and not await self._let(session, verb, argument):
             return True
         handler = self.handlers.get(verb)
@@ -145,6 +150,12 @@ class Engine(Contents):
             await handler(session, argument)
         self.executed(session)
         return True
+
+    def _watch_pipelining(self, session: Session, verb: str) -> None:
+        if verb in _LAST_OF_GROUP:
+            self.object_to(session, f"sent something behind {verb}, which has to be the last of its group")
+        elif not self.offers(session, "PIPELINING") or session.greeted is None:
+            self.object_to(session, f"sent something behind {verb}, without PIPELINING")
 
     async def _let(self, session: Session, verb: str, argument: str) -> bool:
         """Let faults act on a command; False if nothing is left to execute."""
@@ -199,10 +210,14 @@ async def _say_goodbye(channel: MailChannel) -> None:
     """End our direction first: closing a socket with unread bytes would reset it, and lose our last replies."""
     if channel.closed:
         return
-    with contextlib.suppress(OSError, TimeoutError):
+    try:
         channel.send_fin()
         async with asyncio.timeout(_LINGER):
             await channel.drain()
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        channel.close()
 
 
 def _unix_socket(path: str) -> socket.socket:

@@ -48,6 +48,8 @@ class Rules:
     lmtp: bool = False
     implicit: bool = False
     context: ssl.SSLContext | None = None
+    certificate: str | None = None
+    """The server's certificate in PEM, if it is one of ours."""
     tls_required: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from typing import Literal, Self, TypeVar
 from urllib.parse import quote
 
 from . import certificates
-from ._smtp_auth import PASSWORD_MECHANISMS, TOKEN_MECHANISMS
+from ._smtp_auth import MECHANISMS, PASSWORD_MECHANISMS, TOKEN_MECHANISMS
 from ._smtp_engine import Engine
 from ._smtp_session import Judge, Received, Rules
 from ._threads import call_in, in_thread
@@ -66,13 +66,15 @@ class SMTPServer:
     `tls` ``"starttls"`` offers STARTTLS (and demands it with `tls_required`), ``"implicit"`` starts with the
     handshake. Certificates are made for loopback; trust them by :meth:`client_context` or :attr:`ca_file`.
     `users` maps names to passwords (AUTH PLAIN, LOGIN, CRAM-MD5), `tokens` maps names to tokens (XOAUTH2,
-    OAUTHBEARER); `mechanisms` names others of those to offer. `auth_in_clear` offers AUTH without TLS, by default
+    OAUTHBEARER); `mechanisms` names those to offer instead, SCRAM-SHA-1 and SCRAM-SHA-256 (``-PLUS``) and EXTERNAL
+    among them. `auth_in_clear` offers AUTH without TLS, by default
     where there is no TLS. `require_auth` refuses MAIL without.
     `unix` is the path of a Unix socket to listen on instead of `host` and `port`.
 
     It offers PIPELINING, 8BITMIME, SMTPUTF8, DSN, ENHANCEDSTATUSCODES, CHUNKING, BINARYMIME, SIZE, and over TLS
     REQUIRETLS; `without` names extensions and commands that it shall not have, such as ``{"CHUNKING", "RSET"}``.
-    Commands are executed in order, pipelined or not.
+    Commands are executed in order, pipelined or not. What a client must not do though it works is executed as well,
+    and listed by :attr:`violations`.
 
     `refuse` maps recipients to the replies that refuse them, ``{"bad@x": "550 5.1.1 No such user."}``, or is a
     function of the address that returns such a reply or None. `final_replies` does the same for the replies of LMTP
@@ -112,12 +114,16 @@ class SMTPServer:
     ) -> None:
         if final_replies is not None and not lmtp:
             raise ValueError("final_replies are LMTP's: for SMTP use Reply('CONTENT', ...)")
+        certificate = None
         if tls != "none" and ssl_context is None:
-            ssl_context = certificates.server_context()
+            ssl_context, certificate = certificates.server_context(), _certificate()
         self.ssl_context = ssl_context
         """The server's own context; its TLS versions, for example, may be changed at any time."""
         if mechanisms is None:
             mechanisms = (PASSWORD_MECHANISMS if users else ()) + (TOKEN_MECHANISMS if tokens else ())
+        mechanisms = tuple(name.upper() for name in mechanisms)
+        if not MECHANISMS.issuperset(mechanisms):
+            raise ValueError(f"mechanisms={mechanisms!r}: known are {', '.join(sorted(MECHANISMS))}")
         self._tls: TLS = tls
         self._host, self._port = host, port
         self._unix = None if unix is None else os.fspath(unix)
@@ -127,10 +133,11 @@ class SMTPServer:
             lmtp=lmtp,
             implicit=tls == "implicit",
             context=None if tls == "none" else ssl_context,
+            certificate=certificate,
             tls_required=tls_required,
             users=dict(users or {}),
             tokens=dict(tokens or {}),
-            mechanisms=tuple(mechanisms),
+            mechanisms=mechanisms,
             require_auth=require_auth,
             auth_in_clear=tls == "none" if auth_in_clear is None else auth_in_clear,
             size_limit=size_limit,
@@ -227,6 +234,16 @@ class SMTPServer:
         self._call(self._engine.messages.clear)
 
     @property
+    def violations(self) -> list[str]:
+        """What clients have done against the standards: one line each, with the number of the connection.
+
+        Commands behind one that must be the last of its group (RFC 2920), or any without PIPELINING; content sent
+        before 354; lone CR and LF; lines of more than 1,000 bytes; bytes over 127 without BODY=8BITMIME, or in
+        headers without SMTPUTF8. The content is looked at only if it is kept.
+        """
+        return self._call(self._engine.counters.violations.copy)
+
+    @property
     def stats(self) -> SMTPServerStats:
         """What it has done so far."""
         return self._call(self._take_stats)
@@ -270,6 +287,12 @@ class SMTPServer:
         if self._loop is None or self._loop.is_closed():
             return function()
         return call_in(self._loop, function)
+
+
+def _certificate() -> str:
+    """Return the certificate of ``certificates.server_context()``, in PEM."""
+    pem: bytes = certificates._leaf(certificates.LOOPBACK_NAMES).cert_chain_pems[0].bytes()
+    return pem.decode("ascii")
 
 
 def _judge(replies: Mapping[str, str] | Judge | None) -> Judge:
