@@ -29,6 +29,19 @@ def end_family(process: subprocess.Popen[bytes]) -> None:
     process.wait(GRACE)
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes below this one, in no order."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        children.setdefault(_status(entry)[1], []).append(int(entry.name))
+    found, look = [], [pid]
+    while look:
+        below = children.get(look.pop(), [])
+        found += below
+        look += below
+    return found
+
+
 def _freeze(pid: int) -> list[int]:
     """Stop a process and its descendants; what is stopped can't fork, so nobody is missed."""
     _send(pid, signal.SIGSTOP)

@@ -19,17 +19,16 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from .family import POLL
 from .ports import HOST, claim_ports, is_open
 from .process import GREETING_TIMEOUT, ServerError, launch, own_directory, report, stop, wait_until
 from .recipes import INSTALL_ROOT, MAIL_RECIPES, MailRecipe
+from .settling import wait_until_quiet
 from .stored import StoredMessage, read_maildir
 
 USERS = ("alice", "bob", "carol", "dave", "jörg")
@@ -40,17 +39,17 @@ SETTLE_TIMEOUT = 20.0
 _SILENT = frozenset({"smtps", "submissions", "imaps", "pop3s", "auth"})
 _GREETINGS = (b"220", b"* OK", b"+OK")
 _SCHEMES = {"smtp": "smtp", "submission": "smtp", "smtps": "smtps", "submissions": "smtps", "lmtp": "lmtp"}
-_CLOSE_WAIT = "08"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
     """A mail server that runs.
 
-    ``ports`` are those of its services: ``smtp``, ``smtps``, ``submission`` (a login is required, after STARTTLS),
-    Dovecot also ``submissions``, ``lmtp``, ``imap``, ``imaps``, ``pop3``, ``pop3s``. Mail for <user>@example.test
-    (``address``) goes to ``mailbox(user)``; the password of each of ``users`` is ``password(user)``. ``unix_sockets``
-    has Dovecot's ``lmtp``. ``log_file`` is the server's own log, ``output_file`` what it printed.
+    ``ports`` are those of its services: ``smtp``, ``smtps``, ``submission`` (Postfix: a login is required, after
+    STARTTLS), Dovecot also ``submissions``, ``lmtp``, ``imap``, ``imaps``, ``pop3``, ``pop3s``. Mail for
+    <user>@example.test (``address``) goes to ``mailbox(user)``; the password of each of ``users`` is
+    ``password(user)``. ``unix_sockets`` has Dovecot's ``lmtp``, ``relay`` is where its submission hands mail on to.
+    ``log_file`` is the server's own log, ``output_file`` what it printed.
     """
 
     name: str
@@ -65,6 +64,7 @@ class MailServer:
     log_file: Path
     output_file: Path
     process: subprocess.Popen[bytes]
+    relay: MailServer | None = None
 
     def address(self, user: str = "alice") -> str:
         return f"{user}@{DOMAIN}"
@@ -101,36 +101,17 @@ class MailServer:
         It blocks the thread, for some ten milliseconds as a rule. Sessions may stay open, but a transaction that
         has begun counts as something to be delivered. After ``timeout`` seconds: :class:`ServerError`.
         """
-        deadline = time.monotonic() + timeout
-        quiet = 0
-        # What moves from one queue to another may hide from one look, not from two.
-        while quiet < 2:
-            busy = self._unread() or self._queued()
-            quiet = 0 if busy else quiet + 1
-            if time.monotonic() > deadline:
-                raise ServerError(report(self, f"has not settled within {timeout:.0f} s: {busy}"))
-            time.sleep(POLL / 2)
+        try:
+            wait_until_quiet(self.process.pid, self.ports.values(), self.queues, timeout)
+        except TimeoutError as error:
+            raise ServerError(report(self, str(error))) from None
+        if self.relay is not None:
+            self.relay.settled(timeout)
 
     def clear(self) -> None:
         """Empty the mailboxes of all users."""
         for user in self.users:
             shutil.rmtree(self.mail_root / user / "Maildir", ignore_errors=True)
-
-    def _queued(self) -> list[str]:
-        return [path.name for queue in self.queues for path in queue.rglob("*") if path.is_file()]
-
-    def _unread(self) -> list[str]:
-        """Connections that the client has closed and the server has not, or on which it has something to read."""
-        busy = []
-        ports = set(self.ports.values())
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, remote, state, queues, *_ = line.split()
-            if int(local.rpartition(":")[2], 16) in ports:
-                unread = int(queues.rpartition(":")[2], 16)
-                listens = remote.endswith(":0000")
-                if not listens and (state == _CLOSE_WAIT or unread):
-                    busy.append(f"connection {local} {remote}: state {state}, {unread} bytes unread")
-        return busy
 
 
 @contextmanager
@@ -167,23 +148,17 @@ def running_pair(
         }
         # An smtpd that can't reach Dovecot dies, and master waits a minute before it starts the next one.
         with (
-            _running(behind, own, behind_ports, {**links, **(dovecot or {})}, queues_of=(front, front_ports)) as first,
+            _running(behind, own, behind_ports, {**links, **(dovecot or {})}) as first,
             _running(front, own, front_ports, {**links, **(postfix or {})}) as second,
         ):
-            yield {"dovecot": first, "postfix": second}
+            yield {"dovecot": replace(first, relay=second), "postfix": second}
 
 
 @contextmanager
-def _running(
-    recipe: MailRecipe,
-    own: Path,
-    ports: dict[str, int],
-    settings: dict[str, str],
-    queues_of: tuple[MailRecipe, dict[str, int]] | None = None,
-) -> Iterator[MailServer]:
+def _running(recipe: MailRecipe, own: Path, ports: dict[str, int], settings: dict[str, str]) -> Iterator[MailServer]:
     mail_root = own / "mail"
     cert = own.parent / "cert"
-    directory = _directory(recipe, own, ports)
+    directory = own / recipe.directory.format(port=next(iter(ports.values())))
     output_file = own / f"{recipe.name}.out"
     environment = {
         **os.environ,
@@ -196,7 +171,6 @@ def _running(
         "MAILROOT": str(mail_root),
         "USERS": " ".join(USERS),
     }
-    queue_recipe, queue_ports = queues_of or (recipe, ports)
     server = MailServer(
         name=recipe.name,
         host=HOST,
@@ -206,7 +180,7 @@ def _running(
         ca_file=cert / "ca.pem",
         directory=directory,
         mail_root=mail_root,
-        queues=tuple(_directory(queue_recipe, own, queue_ports) / queue for queue in queue_recipe.queues),
+        queues=tuple(directory / queue for queue in recipe.queues),
         log_file=output_file if recipe.log is None else directory / recipe.log,
         output_file=output_file,
         process=launch(recipe.script, environment, output_file),
@@ -216,10 +190,6 @@ def _running(
         yield server
     finally:
         stop(server, ports.values())
-
-
-def _directory(recipe: MailRecipe, own: Path, ports: dict[str, int]) -> Path:
-    return own / recipe.directory.format(port=next(iter(ports.values())))
 
 
 def _answers(service: str, port: int) -> bool:

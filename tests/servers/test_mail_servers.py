@@ -155,6 +155,22 @@ def test_hundreds_of_cut_dialogues_are_survived(real_smtp: MailServer, reset: bo
     assert time.monotonic() - before < 5
 
 
+def test_settled_waits_for_what_a_client_left_behind_by_a_reset(real_smtp: MailServer) -> None:
+    """Whether the server obeys what it can still read is its affair; afterwards nothing changes any more."""
+    dialogue = f"EHLO x\r\nMAIL FROM:<{SENDER}>\r\nRCPT TO:<{real_smtp.address()}>\r\nBDAT 5 LAST\r\nx: y\n".encode()
+    for _ in range(40):
+        with socket.create_connection((real_smtp.host, real_smtp.ports["smtp"]), timeout=20) as connection:
+            assert connection.recv(100).startswith(b"220")
+            connection.sendall(b"EHLO x\r\n")
+            assert connection.recv(4096).startswith(b"250")
+            connection.sendall(dialogue)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        real_smtp.settled()
+        before = len(real_smtp.mailbox("alice"))
+        time.sleep(0.03)
+        assert len(real_smtp.mailbox("alice")) == before
+
+
 def test_hundreds_of_errors_and_resets_in_one_session(real_smtp: MailServer) -> None:
     with client_of(real_smtp, "smtp") as client:
         client.ehlo()

@@ -24,8 +24,8 @@ Recipe.missing = lambda self: "not installed"
 """
 
 
-def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "test_suite.py").write_text(SUITE)
+def run(tmp_path: Path, *arguments: str, suite: str = SUITE, **environment: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "test_suite.py").write_text(suite)
     (tmp_path / "conftest.py").write_text(ABSENT)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     # What this very run was told does not count for the one inside.
@@ -72,6 +72,21 @@ def test_processes_that_share_the_suite_speak_with_one_voice(tmp_path: Path) -> 
     assert "1 passed" in result.stdout.splitlines()[-1]
     result = run(tmp_path, "-n", "2", "--real-servers=require")
     assert "real servers are required, but these can't run: proftpd, pureftpd, vsftpd" in result.stderr
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+
+
+def test_mail_servers_are_under_the_same_policy(tmp_path: Path) -> None:
+    suite = """
+def test_mail(postfix, dovecot): pass
+def test_pinned(start_mail_server): pass
+def test_both(real_smtp, vsftpd): pass
+"""
+    assert (
+        "left out: dovecot, exim, postfix, smtp_sink, vsftpd (not installed): 4 tests"
+        in run(tmp_path, "-p", "tests.fix_mail", suite=suite).stdout.splitlines()
+    )
+    result = run(tmp_path, "-p", "tests.fix_mail", "--real-servers=require", "-k", "test_mail", suite=suite)
+    assert "real servers are required, but these can't run: dovecot, postfix" in result.stderr
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
 
 
