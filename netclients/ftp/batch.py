@@ -26,6 +26,7 @@ from netclients.errors import (
 )
 from netclients.ftp.changes import make_directories
 from netclients.ftp.download import FileDownload, Verify
+from netclients.ftp.numbers import whole_number
 from netclients.ftp.paths import local_destination, local_path, named_destination, remote_path
 from netclients.ftp.results import Item
 from netclients.ftp.upload import FileUpload
@@ -71,8 +72,7 @@ class BatchProducer(Producer[Item], Generic[T, R]):
     """Runs ``jobs`` for every source, ``concurrency`` at a time. An item carries its own error."""
 
     def __init__(self, sources: Iterable[T] | AsyncIterable[T], jobs: Jobs[T, R], concurrency: int) -> None:
-        if not concurrency >= 1:
-            raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
+        concurrency = whole_number("concurrency", concurrency, 1)
         if isinstance(sources, (str, bytes)) or not isinstance(sources, (Iterable, AsyncIterable)):
             raise ConfigurationError(f"sources must be an iterable of paths, not a {type(sources).__name__}")
         self._jobs = jobs

@@ -18,6 +18,7 @@ from netclients.errors import (
     TruncatedTransfer,
     UnsupportedError,
 )
+from netclients.ftp.numbers import whole_number
 from netclients.ftp.partfile import PartFile
 from netclients.ftp.reading import RemoteReader
 from netclients.ftp.results import Download, Progress
@@ -47,9 +48,7 @@ def check_options(verify: Verify, segments: int = 1) -> None:
     """
     if verify not in ("size", "strict", "checksum", "none"):
         raise ConfigurationError(f"verify={verify!r}: choose size, strict, checksum or none")
-    if segments < 1:
-        raise ConfigurationError(f"segments={segments!r} must be at least 1")
-    if verify == "checksum" or segments > 1:
+    if whole_number("segments", segments, 1) > 1 or verify == "checksum":
         raise UnsupportedError("verification by checksum and segments are not available in this version")
 
 

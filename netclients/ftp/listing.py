@@ -47,12 +47,14 @@ def parse_mlsd_line(line: bytes, directory: str, decode: Callable[[bytes], str])
 
     Returns:
         The entry, or None for the listed directory itself and its parent: ``cdir`` and ``pdir``, and
-        quirk_dots_listed, a ``dir`` called ``.`` or ``..``.
+        quirk_dots_listed, a ``dir`` called ``.`` or ``..``.  None also for quirk_blank_line, which names nothing.
 
     Raises:
         ProtocolError: The line is no list of facts, or the name is unsafe (see the module).
 
     """
+    if not line:
+        return None
     facts, raw = _split_facts(line, decode)
     name = decode(raw)
     if name in _NOT_NAMES or "/" in name or "\0" in name:

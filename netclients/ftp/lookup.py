@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["explain", "explain_new", "find"]
 
 _MISSING = re.compile(r"no such (file|dir)|not found|can't find|cannot find|does(n't| not) exist", re.IGNORECASE)
+# vsftpd without passive mode answers PASV by "550 Permission denied."
+_ABOUT_NO_FILE = frozenset(("EPSV", "PASV", "EPRT", "PORT", "TYPE", "REST"))
 _FORBIDDEN = re.compile(r"permission denied|not permitted|access (is )?denied|forbidden", re.IGNORECASE)
 
 
@@ -154,7 +156,9 @@ async def explain_new(connection: FTPConnection, path: str, refusal: PermanentRe
 
 
 def _is_vague(refusal: PermanentReplyError) -> bool:
-    return type(refusal) is PermanentReplyError and refusal.code in (501, 550, 553)
+    if type(refusal) is not PermanentReplyError or refusal.code not in (501, 550, 553):
+        return False
+    return refusal.command.partition(" ")[0] not in _ABOUT_NO_FILE
 
 
 def _as(kind: type[PermanentReplyError], refusal: PermanentReplyError) -> PermanentReplyError:

@@ -36,7 +36,7 @@ def local_path(path: object) -> str:
     """Return a local path as text.
 
     Raises:
-        ConfigurationError: it is empty, has NUL, or is no path.
+        ConfigurationError: it is empty, has NUL or what the file system can't encode, or is no path.
     """
     try:
         text = os.fsdecode(path)  # type: ignore[arg-type]
@@ -44,6 +44,7 @@ def local_path(path: object) -> str:
         raise ConfigurationError(f"a local path is text or a Path, not {type(path).__name__}") from None
     if not text or "\0" in text:
         raise ConfigurationError(f"{printable(text)!r} is not a local path")
+    _check_encodable(text)
     return text
 
 
@@ -71,6 +72,7 @@ def local_destination(directory: str, path: str, *, windows: bool = sys.platform
     for part in parts:
         if part == ".." or "\0" in part or (windows and _impossible_on_windows(part)):
             raise ConfigurationError(f"{printable(path)!r} can't be stored below the destination")
+    _check_encodable(path)
     return os.path.join(directory, *parts)
 
 
@@ -82,6 +84,13 @@ def named_destination(directory: str, path: str | os.PathLike[str]) -> str:
     """
     text = local_file(path)
     return text if os.path.isabs(text) else local_destination(directory, text.replace(os.sep, "/"))
+
+
+def _check_encodable(path: str) -> None:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{printable(path)!r} can't be written in {error.encoding}") from None
 
 
 def _impossible_on_windows(name: str) -> bool:

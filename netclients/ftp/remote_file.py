@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from netclients.errors import ConfigurationError, NetClientError
+from netclients.ftp.numbers import whole_number
 from netclients.ftp.reading import RemoteReader
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ class RemoteFile:
     def __init__(self, context: Context, path: str, offset: int, *, owner: object) -> None:
         # A client that is dropped closes its connections: it must live as long as its files.
         self._owner = owner
-        if offset < 0:
-            raise ConfigurationError(f"offset={offset} must not be negative")
-        self._reader = RemoteReader(context, path, context.meter(None, None))
-        self._reader.offset = offset
+        offset = whole_number("offset", offset, 0)
+        self._reader = RemoteReader(context, path, context.meter(None, None), offset=offset)
         self._open = False
         self._ended = False
         self._closed = False

@@ -187,7 +187,9 @@ class FileUpload:
     def _check_end(self) -> None:
         pulled, size = self._source.pulled, self._source.size
         if size is not None and pulled < size:
-            raise LocalFileError(f"{printable(self._path)}: the source ended after {pulled} of {size} bytes")
+            name = printable(self._path)
+            left = "" if self._atomic else f"; {name!r} on the server is incomplete"
+            raise LocalFileError(f"{name}: the source ended after {pulled} of {size} bytes{left}")
 
     async def _refuse_directory(self, connection: FTPConnection) -> None:
         """Look before much is sent: at the end the server would refuse the name anyway."""

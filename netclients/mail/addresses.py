@@ -61,7 +61,7 @@ _TOKENS = re.compile(
     r"|(?P<special>[,:;@(])"
     r'|(?P<atom>[^\x00-\x20"(),:;<>@\[\]\\\x7f]+)'
 )
-_COMMENT = re.compile(r"[()]|\\.|[^()\\]+", re.DOTALL)
+_COMMENT = re.compile(r"[()]|\\[\t\x20-\x7e]|[^()\\\x00-\x08\x0a-\x1f\x7f]+")
 _ESCAPE = re.compile(r"\\(.)")
 
 

@@ -272,8 +272,8 @@ def _ids(value: str | Iterable[str] | None, where: str) -> list[str]:
 
 
 def _header_items(headers: Headers) -> Iterable[tuple[str, str]]:
-    pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
-    for pair in pairs:
+    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
+    for pair in pairs if isinstance(pairs, Iterable) else (None,):
         if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
             raise ConfigurationError("headers: a mapping, or pairs of name and value, are needed")
         name, value = pair

@@ -89,6 +89,7 @@ def sign(message: Message, dkim: DKIM) -> Message:
             survive.
         LocalFileError: a file in it can't be read.
     """
+    _must_be_dkim(dkim)
     if message.binary:
         raise ConfigurationError("dkim: NUL, bare CR or bare LF can't be signed: they do not arrive as they are")
     header, digest = _hashed(message, dkim.canonicalization.endswith("relaxed"))
@@ -103,6 +104,11 @@ def sign(message: Message, dkim: DKIM) -> Message:
     )
     signed._unsigned, signed._dkim = message, dkim
     return signed
+
+
+def _must_be_dkim(value: object) -> None:
+    if not isinstance(value, DKIM):
+        raise ConfigurationError(f"dkim: a {type(value).__name__} is no DKIM")
 
 
 class _Signed(Message):

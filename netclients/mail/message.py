@@ -73,7 +73,8 @@ class Message:
         """Made by compose() and message_of()."""
         self.pieces: tuple[Piece, ...] = joined(pieces)
         self.envelope: Envelope = envelope
-        self._longest_line = longest_line
+        # Of what is in memory it is counted, when somebody asks.
+        self._longest_line = None if self.content is not None else longest_line
         self.message_id: str = message_id
         self.size: int = sum([len(piece) if isinstance(piece, bytes) else piece.size for piece in self.pieces])
         self.needs_8bit: bool = needs_8bit
@@ -100,12 +101,16 @@ class Message:
 
     @property
     def longest_line(self) -> int:
-        """Length of the longest line, in bytes without CRLF. RFC 5322 section 2.1.1 allows 998."""
-        if self._longest_line is None:
+        """Length of the longest line, in bytes without CRLF. RFC 5322 section 2.1.1 allows 998.
+
+        Where compose() attached files, it is 78 if it is less.
+        """
+        longest = self._longest_line
+        if longest is None:
             content = self.content
             assert content is not None
-            self._longest_line = max(map(len, content.split(b"\r\n")))
-        return self._longest_line
+            longest = self._longest_line = max(map(len, content.split(b"\r\n")))
+        return longest
 
     @property
     def content(self) -> bytes | None:

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email import policy as policies
-from email.feedparser import BytesFeedParser
+from email.feedparser import FeedParser
 from email.headerregistry import UnstructuredHeader
 from email.message import EmailMessage
 from email.message import Message as AnyEmail
 from email.policy import EmailPolicy
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
@@ -80,15 +81,23 @@ def written_part(part: _Email) -> tuple[bytes, bytes]:
 
 
 def parse(chunks: Iterable[bytes]) -> EmailMessage:
-    """Return the message that ``chunks`` are.
+    """Return the message that ``chunks`` are. Its header section may be in UTF-8 (RFC 6532).
 
     Raises:
         ConfigurationError: the standard library can't parse it.
     """
     with _our_errors():
-        parser = BytesFeedParser(EmailMessage, policy=policies.SMTP)
+        parser = FeedParser(EmailMessage, policy=policies.SMTP)
+        chunks = iter(chunks)
+        header = b""
         for chunk in chunks:
-            parser.feed(chunk)
+            header += chunk
+            if b"\r\n\r\n" in header:
+                break
+        header, end, body = header.partition(b"\r\n\r\n")
+        parser.feed(header.decode("utf-8", "surrogateescape") + end.decode("ascii"))
+        for chunk in chain((body,), chunks):
+            parser.feed(chunk.decode("ascii", "surrogateescape"))
         return parser.close()
 
 

@@ -72,6 +72,7 @@ class Outgoing:
     dsn: DSN | None = None
     require_tls: bool = False
     normalize: bool = False
+    binary: bool = False
 
 
 class MailSender(Client[SMTPConnection]):
@@ -168,13 +169,14 @@ class MailSender(Client[SMTPConnection]):
         dsn: DSN | None = None,
         require_tls: bool = False,
         normalize: bool = False,
+        binary: bool = False,
     ) -> Receipt:
         """Send one message; return what became of it, recipient by recipient.
 
         Envelope: ``from_`` and ``to`` if given, otherwise what the message's headers say, Bcc included, which is never
         sent. Raw bytes have none. ``mail_options`` and ``rcpt_options`` are further ESMTP parameters; ``dsn`` asks
-        for notifications (RFC 3461), ``require_tls`` for TLS on the whole way (RFC 8689). Bare CR and LF are refused,
-        or with ``normalize`` made into line ends.
+        for notifications (RFC 3461), ``require_tls`` for TLS on the whole way (RFC 8689). Bare CR and LF of raw bytes
+        are refused, or with ``normalize`` made into line ends, or with ``binary`` left to a server with BINARYMIME.
 
         Raises:
             RecipientsRefused: nobody was accepted.
@@ -219,11 +221,11 @@ class MailSender(Client[SMTPConnection]):
 
     async def _prepare(self, item: Sendable | Outgoing, index: int) -> Delivery:
         outgoing = item if isinstance(item, Outgoing) else Outgoing(item)
-        source = outgoing.message
+        source, normalize, binary = outgoing.message, outgoing.normalize, outgoing.binary
         if isinstance(source, os.PathLike) or (isinstance(source, (bytes, bytearray)) and len(source) > _LARGE):
-            message = await in_thread(lambda: message_of(source, normalize=outgoing.normalize))
+            message = await in_thread(lambda: message_of(source, normalize=normalize, binary=binary))
         else:
-            message = message_of(source, normalize=outgoing.normalize)
+            message = message_of(source, normalize=normalize, binary=binary)
         sender = message.from_ if outgoing.from_ is None else outgoing.from_
         recipients = message.recipients if outgoing.to is None else outgoing.to
         return Delivery(

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,9 @@ from netclients.errors import (
     RecipientsRefused,
     TransientReplyError,
     UnsupportedError,
+    printable,
 )
+from netclients.mail.addresses import all_in_ascii
 from netclients.retry import RetryPolicy, Schedule
 from netclients.smtp.replies import too_many_recipients
 from netclients.smtp.types import DSN, Extensions, Receipt
@@ -85,7 +87,7 @@ class Delivery:
     ) -> None:
         self.message = message
         self.index = index
-        self.waiting: list[str] = list(dict.fromkeys(recipients))
+        self.waiting: list[str] = _addresses(recipients)
         self.accepted: list[str] = []
         self.refused: dict[str, Reply] = {}
         self.unknown: list[str] = []
@@ -98,8 +100,6 @@ class Delivery:
             raise ConfigurationError("the message has no recipient")
         if sender:
             arguments.mailbox(sender)
-        for address in self.waiting:
-            arguments.mailbox(address)
         self._mail_options = tuple(map(arguments.esmtp_parameter, mail_options))
         self._rcpt_options = tuple(map(arguments.esmtp_parameter, rcpt_options))
         self._doubt = ""
@@ -116,15 +116,19 @@ class Delivery:
             UnsupportedError: the server can't take it; nothing was sent.
         """
         message = self.message
-        recipients = self.waiting[:most]
-        addresses_in_utf8 = not (self._sender.isascii() and all(map(str.isascii, recipients)))
-        if message.needs_8bit and not extensions.has("8BITMIME"):
+        addresses = [self._sender, *self.waiting[:most]]
+        envelope = addresses
+        if (message.needs_8bit and not extensions.has("8BITMIME")) or (
+            message.needs_smtputf8 and not extensions.has("SMTPUTF8")
+        ):
             message = message.as_7bit() or message
         if message.needs_8bit and not extensions.has("8BITMIME"):
             raise UnsupportedError("the message has 8-bit content, and the server does not offer 8BITMIME")
-        utf8 = addresses_in_utf8 or message.needs_smtputf8
-        if utf8 and not extensions.has("SMTPUTF8"):
-            raise UnsupportedError("an address or a header is not in ASCII, and the server does not offer SMTPUTF8")
+        if not extensions.has("SMTPUTF8"):
+            envelope = [_in_ascii(address) for address in addresses]
+            if message.needs_smtputf8:
+                raise UnsupportedError("the message has a header in UTF-8, and the server does not offer SMTPUTF8")
+        utf8 = message.needs_smtputf8 or not all(map(str.isascii, envelope))
         if message.binary and not (extensions.has("BINARYMIME") and extensions.has("CHUNKING")):
             raise UnsupportedError("the message has bare CR, LF or NUL, and the server does not offer BINARYMIME")
         size = extensions.size
@@ -133,9 +137,12 @@ class Delivery:
         parameters = [*self._extended(message, extensions, utf8=utf8, secured=secured), *self._mail_options]
         return Plan(
             message,
-            self._sender.encode(),
+            envelope[0].encode(),
             tuple(parameters),
-            tuple((address, address.encode(), self._rcpt_parameters(address)) for address in recipients),
+            tuple(
+                (address, encoded.encode(), self._rcpt_parameters(address))
+                for address, encoded in zip(addresses[1:], envelope[1:], strict=True)
+            ),
             message.binary,
         )
 
@@ -238,3 +245,22 @@ class Delivery:
         if not receipt.accepted and receipt.refused:
             return RecipientsRefused(receipt)
         return None
+
+
+def _addresses(recipients: object) -> list[str]:
+    if isinstance(recipients, (str, bytes)) or not isinstance(recipients, Iterable):
+        raise ConfigurationError(f"recipients are a list of addresses, not {type(recipients).__name__}")
+    found = list(recipients)
+    for address in found:
+        arguments.mailbox(address)
+    return list(dict.fromkeys(found))
+
+
+def _in_ascii(address: str) -> str:
+    """Return an address as a server without SMTPUTF8 takes it: the domain, but not the local part, has another form."""
+    if address.isascii():
+        return address
+    found = all_in_ascii([address])
+    if found is None:
+        raise UnsupportedError(f"{printable(address)} is not in ASCII, and the server does not offer SMTPUTF8")
+    return found[0]

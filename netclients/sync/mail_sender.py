@@ -85,6 +85,7 @@ class MailSender(Client[AsyncMailSender]):
         dsn: DSN | None = None,
         require_tls: bool = False,
         normalize: bool = False,
+        binary: bool = False,
     ) -> Receipt:
         return run(
             lambda: self._twin.send(
@@ -96,6 +97,7 @@ class MailSender(Client[AsyncMailSender]):
                 dsn=dsn,
                 require_tls=require_tls,
                 normalize=normalize,
+                binary=binary,
             )
         )
 

@@ -87,8 +87,8 @@ class Engine(Contents):
             await self._converse(session)
         except CutError as cut:
             with contextlib.suppress(OSError, ssl.SSLError):
+                await session.flush()
                 if cut.stall:
-                    await session.flush()
                     while await channel.recv():
                         pass
             if cut.reset:
@@ -187,7 +187,6 @@ class Engine(Contents):
                 await session.flush()
                 session.doomed = fault
             case Hangup():
-                await session.flush()
                 raise CutError(reset=fault.reset)
             case Reply():
                 if fault.text:

@@ -52,9 +52,12 @@ class RateLimit:
     """At most ``rate`` bytes a second, over all transfers that share it."""
 
     def __init__(self, rate: float) -> None:
-        if not 0 < rate < float("inf"):
-            raise ConfigurationError(f"limit_rate={rate!r} must be a positive number")
-        self._rate = rate
+        try:
+            self._rate = float(rate) if 0 < rate < float("inf") else 0
+        except (TypeError, ValueError, OverflowError):
+            self._rate = 0
+        if not self._rate:
+            raise ConfigurationError(f"limit_rate={rate!r:.80} must be a positive number")
         self._due = 0.0
 
     @property

@@ -132,11 +132,11 @@ class TLSStream(ByteStream):
     def channel_bindings(self) -> tuple[ChannelBinding, ...]:
         """Return what a login can be tied to this connection by (RFC 5056), best first; nothing before the handshake.
 
-        That is ``tls-unique`` (RFC 5929 section 3), which OpenSSL computes for TLS 1.3 too. The ssl module can't export
-        keys, so there is no ``tls-exporter``.
+        That is ``tls-unique`` (RFC 5929 section 3). OpenSSL computes it for TLS 1.3 too and Cyrus takes it there, but
+        RFC 9266 wants ``tls-exporter``, which the ssl module can't do: there it is doubtful.
         """
         finished = self._object.get_channel_binding("tls-unique")
-        return (ChannelBinding("tls-unique", finished),) if finished else ()
+        return (ChannelBinding("tls-unique", finished, doubtful=self.version == "TLSv1.3"),) if finished else ()
 
     @property
     def peer(self) -> str:

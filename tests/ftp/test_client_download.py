@@ -22,6 +22,7 @@ from netclients import (
     UnsupportedError,
 )
 from netclients.testing import CutData, FTPServer
+from netclients.testing import Reply as Answer
 from tests.servers import FTPTarget
 
 pytestmark = pytest.mark.anyio
@@ -272,6 +273,24 @@ async def test_verify_without_size_in_clear(embedded: Embedded, tmp_path: Path) 
         with pytest.raises(TruncatedTransfer, match="neither"):
             await client.download("f", sink=print, verify="strict")
     assert not (tmp_path / "strict").exists()
+
+
+@pytest.mark.parametrize("verb", ["SIZE", "MDTM"])
+async def test_facts_that_nobody_wants_may_be_nonsense(embedded: Embedded, tmp_path: Path, verb: str) -> None:
+    server = embedded(faults=[Answer(verb, text="213 large, and late")])
+    (server.root / "f").write_bytes(BODY)
+    content = bytearray()
+    async with embedded_client(server, retry=RetryPolicy(attempts=1)) as client:
+        done = await client.download("f", tmp_path / "one", verify="none")
+        assert (done.size, done.verified) == (len(BODY), False)
+        await client.download("f", sink=content.extend, verify="none")
+        async with client.download_many(["f"], tmp_path, verify="none") as items:
+            async for item in items:
+                item.raise_for_error()
+        with pytest.raises(ProtocolError, match=verb):
+            await client.download("f", tmp_path / "two")
+        assert client.stats.in_use == 0
+    assert content == (tmp_path / "one").read_bytes() == (tmp_path / "f").read_bytes() == BODY
 
 
 async def test_verify_by_the_close_alert(embedded: Embedded, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from netclients import (
     ConfigurationError,
     Endpoint,
     FTPClient,
+    Item,
     Login,
     NetClientError,
     PoolLimits,
     ProtocolError,
     RetryPolicy,
+    Stream,
     Timeouts,
 )
 from netclients.testing import FTPServer
@@ -74,6 +76,12 @@ OPTIONS: list[dict[str, Any]] = [
     {"encoding": "no-such"},
     {"limit_rate": 0},
     {"limit_rate": -1},
+    {"limit_rate": "5"},
+    {"limit_rate": b"5"},
+    {"limit_rate": [5]},
+    {"limit_rate": 5j},
+    {"limit_rate": float("nan")},
+    {"limit_rate": 10**400},
     {"proxy": "nonsense"},
     {"proxy": "ftp://h:1"},
 ]
@@ -136,6 +144,12 @@ def test_urls_that_are_fine() -> None:
         assert FTPClient(endpoint).stats.opened == 0
 
 
+async def drained(stream: Stream[Item]) -> None:
+    async with stream as items:
+        async for item in items:
+            item.raise_for_error()
+
+
 @pytest.mark.anyio
 async def test_arguments_of_methods(embedded: Embedded, tmp_path: Any) -> None:
     server = embedded()
@@ -145,6 +159,24 @@ async def test_arguments_of_methods(embedded: Embedded, tmp_path: Any) -> None:
             lambda: client.download("f", tmp_path / "x", verify="yes"),  # type: ignore[arg-type]
             lambda: client.download("f", tmp_path / "x", limit_rate=0),
             lambda: client.download("f", tmp_path / "x", limit_rate=-3),
+            lambda: client.download("f", tmp_path / "x", limit_rate="5"),  # type: ignore[arg-type]
+            lambda: client.download("f", tmp_path / "x", segments="a"),  # type: ignore[arg-type]
+            lambda: client.download("f", tmp_path / "x", segments=1.5),  # type: ignore[arg-type]
+            lambda: client.download("f", tmp_path / "\ud800"),
+            lambda: client.download("\ud800", tmp_path / "x"),
+            lambda: client.download("f", sink=print, limit_rate="5"),  # type: ignore[arg-type]
+            lambda: client.upload(b"x", "f", limit_rate="5"),  # type: ignore[arg-type]
+            lambda: client.upload(b"x", "\ud800"),
+            lambda: drained(client.download_many(["f"], tmp_path, concurrency="x")),  # type: ignore[arg-type]
+            lambda: drained(client.download_many(["f"], tmp_path, concurrency=1.5)),  # type: ignore[arg-type]
+            lambda: drained(client.download_many(["f"], tmp_path, limit_rate="5")),  # type: ignore[arg-type]
+            lambda: drained(client.download_many(["f"], tmp_path / "\ud800")),
+            lambda: drained(client.upload_many(["f"], "d", concurrency=None)),  # type: ignore[arg-type]
+            lambda: drained(client.upload_many(["f"], "d", limit_rate="5")),  # type: ignore[arg-type]
+            lambda: drained(client.upload_many(["f"], tmp_path)),  # type: ignore[arg-type]
+            lambda: client.open("f", offset="a").read(),  # type: ignore[arg-type]
+            lambda: client.open("f", offset=1.5).read(),  # type: ignore[arg-type]
+            lambda: client.open("f", offset=-1).read(),
             lambda: client.download("", tmp_path / "x"),
             lambda: client.download("f/", tmp_path / "x"),
             lambda: client.download(b"f", tmp_path / "x"),  # type: ignore[arg-type]

@@ -13,15 +13,19 @@ from netclients import (
     FTPClient,
     LocalFileError,
     NetClientError,
+    PermanentReplyError,
     RemoteFileNotFound,
     RemoteIsADirectory,
     RemotePermissionDenied,
 )
+from netclients.testing import FTPServer
+from netclients.testing import Reply as Answer
 from tests.servers import FTPTarget, RealServer
 
 pytestmark = pytest.mark.anyio
 
 MakeClient = Callable[..., FTPClient]
+Embedded = Callable[..., FTPServer]
 BODY = bytes(range(256)) * 16_000  # 4 MB
 
 
@@ -116,6 +120,25 @@ async def test_a_forbidden_file(real_ftp: RealServer, client_of: MakeClient, tmp
         assert await client.exists("f")
         await still_works(client, real_ftp)
     assert not list(tmp_path.glob("out*"))
+
+
+async def test_refused_data_connections_say_nothing_about_the_file(embedded: Embedded, tmp_path: Path) -> None:
+    """vsftpd without passive mode."""
+    denied = "550 Permission denied."
+    server = embedded(faults=[Answer("EPSV", text=denied), Answer("PASV", text=denied)])
+    (server.root / "f").write_bytes(b"x")
+    async with FTPClient(server.url, tls="none") as client:
+        for call in (
+            lambda: client.download("f", tmp_path / "f"),
+            lambda: client.download("f", sink=print),
+            lambda: client.upload(b"x", "g"),
+            lambda: client.upload(b"x", "f", atomic=False),
+            lambda: anext(client.scandir()),
+        ):
+            with pytest.raises(PermanentReplyError, match="PASV") as caught:
+                await call()
+            assert type(caught.value) is PermanentReplyError
+        assert client.stats.in_use == 0
 
 
 async def test_a_failure_leaves_the_old_file(ftp: MakeClient, tmp_path: Path) -> None:

@@ -365,6 +365,22 @@ async def test_a_source_that_shrinks_gets_no_name(
     assert not (ftp_server.root / "f").exists()
 
 
+async def test_a_source_that_shrinks_leaves_a_short_file_and_says_so(
+    ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path
+) -> None:
+    local = tmp_path / "local"
+    local.write_bytes(LARGE)
+
+    def shrink(progress: Progress) -> None:
+        if local.stat().st_size == len(LARGE):
+            os.truncate(local, max(1_000_000, progress.transferred))
+
+    async with ftp() as client:
+        with pytest.raises(LocalFileError, match=r"of 8000000 bytes.*'f' on the server is incomplete"):
+            await client.upload(local, "f", progress=shrink, atomic=False)
+        assert client.stats.in_use == 0
+
+
 async def test_a_source_that_grows_is_sent_as_far_as_it_goes(
     ftp_server: FTPTarget, ftp: MakeClient, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError
-from netclients.ftp.paths import local_destination, remote_path
+from netclients.ftp.paths import local_destination, local_file, local_path, named_destination, remote_path
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,34 @@ def test_what_leads_nowhere(path: str) -> None:
     for windows in (False, True):
         with pytest.raises(ConfigurationError):
             local_destination("dest", path, windows=windows)
+
+
+def test_what_no_file_system_can_encode() -> None:
+    for call in (local_path, local_file, lambda path: local_destination("dest", path)):
+        with pytest.raises(ConfigurationError, match="ud800"):
+            call("a/\ud800")
+        assert str(call("a/\udce4")).endswith("a/\udce4")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a", "d/a"),
+        ("a/b", "d/a/b"),
+        (PurePosixPath("a"), "d/a"),
+        ("/a/b", "/a/b"),
+        ("./a", "d/a"),
+        (".part", "d/.part"),
+    ],
+)
+def test_places_that_the_caller_names(path: str | PurePosixPath, expected: str) -> None:
+    assert named_destination("d", path) == os.path.join(*expected.split("/")) or path == expected
+
+
+@pytest.mark.parametrize("path", ["", "..", "a/", "a/..", "../a", "/", "/..", "a/../b", "a\0", 7, None])
+def test_places_that_are_none(path: object) -> None:
+    with pytest.raises(ConfigurationError):
+        named_destination("d", path)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ def choose(
     """Begin the strongest authentication that is offered, possible and allowed.
 
     ``offered``: the server's mechanisms, in any case. ``secure``: the connection is encrypted; on others no mechanism
-    is chosen that shows a password or a token. ``bindings``: the connection's, best first; without them no ``-PLUS``.
-    ``allowed``: the caller's mechanisms; None: all. ``host`` and ``port`` of the server go into OAUTHBEARER.
+    is chosen that shows a password or a token. ``bindings``: the connection's, best first; without them no ``-PLUS``,
+    and with doubtful ones only if ``allowed`` names it. ``allowed``: the caller's mechanisms; None: all. ``host`` and
+    ``port`` of the server go into OAUTHBEARER.
 
     Raises:
         UnsupportedError: nothing fits; nothing was sent.
@@ -72,7 +73,7 @@ def choose(
     """
     candidates = _candidates(credentials)
     wanted = candidates if allowed is None else _check_allowed(allowed)
-    usable = [binding for binding in bindings if binding.kind in BINDING_KINDS]
+    usable = [each for each in bindings if each.kind in BINDING_KINDS and not (each.doubtful and allowed is None)]
     names = {name.upper(): None for name in offered}
     for name in candidates:
         if name not in names or name not in wanted or (name in _READABLE and not secure):

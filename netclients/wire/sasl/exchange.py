@@ -21,11 +21,13 @@ LONGEST_CHALLENGE = LONGEST_LINE // 4 * 3
 class ChannelBinding:
     """What ties a login to the TLS connection that it came by (RFC 5056): its ``kind``, and the ``data`` of that kind.
 
-    ``tls-unique`` and ``tls-server-end-point`` are those of RFC 5929, ``tls-exporter`` that of RFC 9266.
+    ``tls-unique`` and ``tls-server-end-point`` are those of RFC 5929, ``tls-exporter`` that of RFC 9266. ``doubtful``:
+    no standard defines it on this connection, and though some servers take it, it is used on request only.
     """
 
     kind: Literal["tls-unique", "tls-exporter", "tls-server-end-point"]
     data: bytes = field(repr=False)
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,10 +104,12 @@ MLSD_SKIPPED = [
     b"type=cdir; ",
     b"type=dir; .",
     b"type=dir;perm=el; ..",
+    # quirk_blank_line
+    b"",
 ]
 
 MLSD_REFUSED = [
-    b"",
+    b" ",
     b"f",
     b"type=file;",
     b"type=file;size=5",
