@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import smtplib
 import socket
 import struct
@@ -14,6 +16,7 @@ import pytest
 
 from tests.fix_mail import MailPark, StartMailServer
 from tests.servers import MAIL_RECIPES, MailServer, ServerError, canonical, running_mail
+from tests.servers.family import descendants
 from tests.servers.ports import is_open
 
 SENDER = "bob@example.test"
@@ -155,20 +158,19 @@ def test_hundreds_of_cut_dialogues_are_survived(real_smtp: MailServer, reset: bo
     assert time.monotonic() - before < 5
 
 
-def test_settled_waits_for_what_a_client_left_behind_by_a_reset(real_smtp: MailServer) -> None:
-    """Whether the server obeys what it can still read is its affair; afterwards nothing changes any more."""
-    dialogue = f"EHLO x\r\nMAIL FROM:<{SENDER}>\r\nRCPT TO:<{real_smtp.address()}>\r\nBDAT 5 LAST\r\nx: y\n".encode()
-    for _ in range(40):
-        with socket.create_connection((real_smtp.host, real_smtp.ports["smtp"]), timeout=20) as connection:
-            assert connection.recv(100).startswith(b"220")
-            connection.sendall(b"EHLO x\r\n")
-            assert connection.recv(4096).startswith(b"250")
-            connection.sendall(dialogue)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        real_smtp.settled()
-        before = len(real_smtp.mailbox("alice"))
-        time.sleep(0.03)
-        assert len(real_smtp.mailbox("alice")) == before
+def test_settled_waits_for_sessions_whose_client_has_reset_the_connection(real_smtp: MailServer) -> None:
+    with socket.create_connection((real_smtp.host, real_smtp.ports["smtp"]), timeout=20) as connection:
+        assert connection.recv(100).startswith(b"220")
+        sessions = descendants(real_smtp.process.pid)
+        for pid in sessions:
+            os.kill(pid, signal.SIGSTOP)
+        connection.sendall(b"EHLO x\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with pytest.raises(ServerError, match="whose client has reset the connection"):
+        real_smtp.settled(0.2)
+    for pid in sessions:
+        os.kill(pid, signal.SIGCONT)
+    real_smtp.settled()
 
 
 def test_hundreds_of_errors_and_resets_in_one_session(real_smtp: MailServer) -> None:
