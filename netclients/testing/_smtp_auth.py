@@ -1,157 +1,198 @@
-"""AUTH in the embedded SMTP server (RFC 4954).
+"""AUTH, on the server's side: the SASL mechanisms that the embedded SMTP server knows.
 
-aiosmtpd brings the command, PLAIN and LOGIN. Added here are CRAM-MD5 (RFC 2195), SCRAM (RFC 5802, by scramp),
-XOAUTH2 and OAUTHBEARER (RFC 7628). aiosmtpd finds a mechanism by the name of its method, ``__`` for ``-``.
+Which of them a server offers its rules say; SCRAM with channel binding needs a certificate that is known here.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
-import secrets
-from typing import Any
+import os
+import re
+from collections.abc import Awaitable, Callable
 
-import aiosmtpd.smtp
-from aiosmtpd.smtp import MISSING, AuthResult, LoginPassword
+import scramp  # type: ignore[import-untyped]
 
-BY_PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
-BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
+from ._smtp_session import Rules, Session
 
-_REFUSED = AuthResult(success=False, handled=False)
-_HANDLED = AuthResult(success=False, handled=True)
+Interfere = Callable[[Session, str, str], Awaitable[bool]]
 
+PASSWORD_MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
+TOKEN_MECHANISMS = ("XOAUTH2", "OAUTHBEARER")
+SCRAM_MECHANISMS = ("SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+MECHANISMS = frozenset((*PASSWORD_MECHANISMS, *TOKEN_MECHANISMS, *SCRAM_MECHANISMS, "EXTERNAL"))
 
-class QuietSession(aiosmtpd.smtp.Session):
-    """aiosmtpd's session, which logs a warning whenever aiosmtpd itself sets an attribute that it deprecates."""
-
-    login_data: Any = None
+_REFUSED = b'{"status":"invalid_token","schemes":"bearer","scope":"mail"}'
 
 
-class Authentication(aiosmtpd.smtp.SMTP):
-    """Adds mechanisms. `users` maps names to passwords, `tokens` to access tokens."""
+class _CancelledError(Exception):
+    """The exchange has ended; the reply is queued already."""
 
-    users: dict[str, str]
-    tokens: dict[str, str]
 
-    def _create_session(self) -> QuietSession:
-        return QuietSession(self.loop)
+def offered_mechanisms(rules: Rules, session: Session) -> tuple[str, ...]:
+    """Return what this connection may use."""
+    bound = session.secure and rules.certificate is not None
+    return tuple(name for name in rules.mechanisms if bound or not name.endswith("-PLUS"))
 
-    @property
-    def user(self) -> str | None:
-        """Who has logged in."""
-        if self.session is None or not self.session.authenticated:
-            return None
-        data: Any = self.session.auth_data
-        login: bytes = data.login
-        return login.decode(errors="surrogateescape")
 
-    def check_password(self, mechanism: str, login: bytes, password: bytes) -> bool:
-        """Tell aiosmtpd whether a name and a password belong together."""
-        expected = self.users.get(login.decode(errors="surrogateescape"))
-        return expected is not None and hmac.compare_digest(expected.encode(), password)
+async def authenticate(rules: Rules, session: Session, argument: str, interfere: Interfere) -> bool:
+    """Run one exchange, with its replies, and say whether it has succeeded."""
+    name, _, initial = argument.strip().partition(" ")
+    name = name.upper()
+    if name not in offered_mechanisms(rules, session):
+        session.reply(504, "5.5.4", "Unrecognized authentication type.")
+        return False
+    exchange = _Exchange(rules, session, interfere, initial)
+    try:
+        user = await _MECHANISMS[name](exchange)
+    except _CancelledError:
+        return False
+    except ValueError:
+        session.reply(501, "5.5.2", "Can't make sense of that.")
+        return False
+    if user is None:
+        session.reply(535, "5.7.8", "Authentication credentials invalid.")
+        return False
+    session.authenticated = user
+    session.reply(235, "2.7.0", "Authentication successful.")
+    return True
 
-    async def challenge_auth(
-        self, challenge: str | bytes, encode_to_b64: bool = True, log_client_response: bool = False
-    ) -> Any:
-        """Send a challenge, and return the decoded response, or MISSING if that was refused already.
 
-        aiosmtpd's own one logs a warning when a client gives up.
-        """
-        data = challenge.encode() if isinstance(challenge, str) else challenge
-        await self.push(b"334 " + (base64.b64encode(data) if encode_to_b64 else data))
-        line = (await self._reader.readline()).strip()
-        if line == b"*":
-            await self.push("501 5.7.0 Authentication cancelled")
-            return MISSING
-        return await self._decode(line)
+class _Exchange:
+    """Challenges and responses, in base64."""
 
-    async def _decode(self, text: bytes) -> Any:
-        try:
-            return base64.b64decode(text, validate=True)
-        except binascii.Error:
-            await self.push("501 5.5.2 That is not base64")
-            return MISSING
+    def __init__(self, rules: Rules, session: Session, interfere: Interfere, initial: str) -> None:
+        self.rules = rules
+        self.session = session
+        self._interfere = interfere
+        self._initial: str | None = initial or None
 
-    async def _first_response(self, args: list[str]) -> Any:
-        """Return what came with the command, or else what an empty challenge brings."""
-        return await self._decode(args[1].encode()) if len(args) > 1 else await self.challenge_auth("")
+    async def first(self, challenge: bytes = b"") -> bytes:
+        """Return the initial response, or ask for it."""
+        if self._initial is None:
+            return await self.ask(challenge)
+        given, self._initial = self._initial, None
+        return b"" if given == "=" else _decoded(given)
 
-    async def auth_CRAM__MD5(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's way
-        """Let the client prove by an HMAC over our challenge that it has the password."""
-        challenge = f"<{secrets.token_hex(8)}@{self.hostname}>"
-        response = await self.challenge_auth(challenge)
-        if response is MISSING:
-            return _HANDLED
-        login, _sep, digest = bytes(response).rpartition(b" ")
-        password = self.users.get(login.decode(errors="surrogateescape"))
-        if password is None:
-            return _REFUSED
-        expected = hmac.new(password.encode(), challenge.encode(), "md5").hexdigest()
-        return _accepted(login) if hmac.compare_digest(expected.encode(), digest) else _REFUSED
+    async def ask(self, challenge: bytes) -> bytes:
+        """Send a challenge and return the response."""
+        self.session.send_raw(f"334 {base64.b64encode(challenge).decode('ascii')}")
+        line = (await self.session.read_line()).decode("utf-8", "surrogateescape")
+        if not line.endswith("\n"):
+            raise ConnectionResetError("the peer left amid AUTH")
+        text = line.rstrip("\r\n")
+        if not await self._interfere(self.session, "AUTH-RESPONSE", text):
+            raise _CancelledError
+        if text == "*":
+            self.session.reply(501, "5.7.0", "Authentication cancelled.")
+            raise _CancelledError
+        return _decoded(text)
 
-    async def auth_SCRAM__SHA__1(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """SCRAM-SHA-1, without channel binding."""
-        return await self._scram("SCRAM-SHA-1", args)
+    def password_is(self, user: str, password: str) -> str | None:
+        """Return the user if that is the password."""
+        known = self.rules.users.get(user)
+        return user if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
 
-    async def auth_SCRAM__SHA__256(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """SCRAM-SHA-256, without channel binding (RFC 7677)."""
-        return await self._scram("SCRAM-SHA-256", args)
 
-    async def _scram(self, name: str, args: list[str]) -> AuthResult:
-        import scramp
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("no base64") from error
 
+
+async def _plain(exchange: _Exchange) -> str | None:
+    identity, user, password = (await exchange.first()).decode().split("\0")
+    return exchange.password_is(user, password) if identity in ("", user) else None
+
+
+async def _login(exchange: _Exchange) -> str | None:
+    user = (await exchange.first(b"Username:")).decode()
+    return exchange.password_is(user, (await exchange.ask(b"Password:")).decode())
+
+
+async def _cram_md5(exchange: _Exchange) -> str | None:
+    challenge = f"<{os.urandom(8).hex()}@netclients.test>".encode()
+    user, _, digest = (await exchange.ask(challenge)).decode().rpartition(" ")
+    known = exchange.rules.users.get(user)
+    if known is None:
+        return None
+    expected = hmac.new(known.encode(), challenge, hashlib.md5).hexdigest()
+    return user if hmac.compare_digest(expected, digest) else None
+
+
+async def _xoauth2(exchange: _Exchange) -> str | None:
+    text = (await exchange.first()).decode()
+    found = re.fullmatch(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01", text)
+    if found is None:
+        raise ValueError("not in the form of XOAUTH2")
+    return await _token_is(exchange, found[1], found[2])
+
+
+async def _oauthbearer(exchange: _Exchange) -> str | None:
+    """RFC 7628."""
+    text = (await exchange.first()).decode()
+    found = re.fullmatch(
+        r"n,(?:a=([^,\x01]*))?,\x01(?:(?!auth=)[^\x01]*\x01)*auth=Bearer ([^\x01]*)\x01.*\x01", text, re.DOTALL
+    )
+    if found is None:
+        raise ValueError("not in the form of OAUTHBEARER")
+    user = (found[1] or "").replace("=2C", ",").replace("=3D", "=")
+    return await _token_is(exchange, user, found[2])
+
+
+async def _token_is(exchange: _Exchange, user: str, token: str) -> str | None:
+    if token and exchange.rules.tokens.get(user) == token:
+        return user
+    await exchange.ask(_REFUSED)  # the client's answer has no meaning
+    return None
+
+
+def _scram(name: str) -> Callable[[_Exchange], Awaitable[str | None]]:
+    """RFC 5802; the proof of the server goes into a last challenge, as SMTP's 235 carries no data."""
+
+    async def run(exchange: _Exchange) -> str | None:
+        rules, user = exchange.rules, ""
         mechanism = scramp.ScramMechanism(name)
-        names: list[str] = []
 
-        def stored(login: str) -> Any:
-            names.append(login)
-            if login not in self.users:
+        def look_up(name: str) -> tuple[bytes, bytes, bytes, int]:
+            nonlocal user
+            user = name
+            password = rules.users.get(name)
+            if password is None:
                 raise scramp.ScramException("unknown user")
-            return mechanism.make_auth_info(self.users[login])
+            info: tuple[bytes, bytes, bytes, int] = mechanism.make_auth_info(password)
+            return info
 
-        server = mechanism.make_server(stored)
+        bindable = exchange.session.secure and any(name.endswith("-PLUS") for name in rules.mechanisms)
+        binding = ("tls-server-end-point", rules.certificate) if bindable and rules.certificate else None
         try:
-            first = await self._first_response(args)
-            if first is MISSING:
-                return _HANDLED
-            server.set_client_first(bytes(first).decode())
-            final = await self.challenge_auth(server.get_server_first())
-            if final is MISSING:
-                return _HANDLED
-            server.set_client_final(bytes(final).decode())
-        except (scramp.ScramException, UnicodeDecodeError):
-            return _REFUSED
-        if await self.challenge_auth(server.get_server_final()) is MISSING:
-            return _HANDLED
-        return _accepted(names[0].encode())
+            server = mechanism.make_server(look_up, channel_binding=binding)
+            server.set_client_first((await exchange.first()).decode())
+            answer = await exchange.ask(server.get_server_first().encode())
+            server.set_client_final(answer.decode())
+            await exchange.ask(server.get_server_final().encode())
+        except scramp.ScramException:
+            return None
+        return user
 
-    async def auth_XOAUTH2(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """Google's and Microsoft's way to present an access token."""
-        response = await self._first_response(args)
-        return _HANDLED if response is MISSING else await self._bearer(response, b"user=")
-
-    async def auth_OAUTHBEARER(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """The standard way to present an access token."""
-        response = await self._first_response(args)
-        return _HANDLED if response is MISSING else await self._bearer(response, b"n,a=")
-
-    async def _bearer(self, response: bytes, user_key: bytes) -> AuthResult:
-        head, *pairs = response.split(b"\x01")
-        login = head.removeprefix(user_key).rstrip(b",")
-        expected = self.tokens.get(login.decode(errors="surrogateescape"))
-        if (
-            expected is not None
-            and head.startswith(user_key)
-            and response.endswith(b"\x01\x01")
-            and f"auth=Bearer {expected}".encode() in pairs
-        ):
-            return _accepted(login)
-        # A refusal is a challenge first, which the client acknowledges (RFC 7628 section 3.2.3).
-        if await self.challenge_auth('{"status":"invalid_token"}') is MISSING:
-            return _HANDLED
-        return _REFUSED
+    return run
 
 
-def _accepted(login: bytes) -> AuthResult:
-    return AuthResult(success=True, auth_data=LoginPassword(login, b""))
+async def _external(exchange: _Exchange) -> str | None:
+    """Whoever the client says it is, if it is a user: how it has proven that is not our concern."""
+    identity = (await exchange.first()).decode() or next(iter(exchange.rules.users), "")
+    return identity if identity in exchange.rules.users else None
+
+
+_MECHANISMS: dict[str, Callable[[_Exchange], Awaitable[str | None]]] = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "CRAM-MD5": _cram_md5,
+    "XOAUTH2": _xoauth2,
+    "OAUTHBEARER": _oauthbearer,
+    "EXTERNAL": _external,
+    **{name: _scram(name) for name in SCRAM_MECHANISMS},
+}

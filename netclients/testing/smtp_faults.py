@@ -1,22 +1,21 @@
-"""Scripted faults of the embedded SMTP server: what goes wrong, at which command, and how often.
+"""Scripted faults of the embedded SMTP server, beside those of the FTP server, which serve it as well.
 
-They count as those of :mod:`~netclients.testing.ftp_faults` do, and :class:`Reply`, :class:`Delay`,
-:class:`Stall` and :class:`Hangup` are the same. Verbs are SMTP's, and two more: ``"CONNECT"`` is the greeting,
-``"CONTENT"`` the end of a message's content, behind its lone dot or its last BDAT. The argument of a command
-is what follows the verb (``"TO:<a@b.example>"``); that of ``"CONTENT"`` is the sender, and in LMTP, where it
-comes once for each recipient, the recipient.
+:class:`~.ftp_faults.Reply` refuses (a 421 ends the connection too), :class:`~.ftp_faults.Delay`,
+:class:`~.ftp_faults.Stall` and :class:`~.ftp_faults.Hangup` do what they do in FTP. Where a fault acts:
 
-A reply that begins with 421 closes the connection. Whatever becomes of a BDAT, its payload is read first.
+- ``"CONNECT"``: the greeting.
+- A verb (``"EHLO"``, ``"MAIL"``, ``"RCPT"``, ``"DATA"``, ``"BDAT"``, ...): that command. `argument` is matched
+  with the bare address for MAIL and RCPT, with everything behind the verb for others. The payload of a BDAT
+  that is refused is read all the same.
+- ``"AUTH-RESPONSE"``: each line with which a client answers a challenge.
+- ``"CONTENT"``: the message, once it is there in full, by DATA or by the last BDAT. `argument` is matched with
+  the sender; in LMTP with the recipient, and each recipient counts.
 
-========================================================  ===================================================
-``Reply("RCPT", "550 5.1.1 Unknown", argument="TO:<x@*")``  refuses one recipient
-``Reply("CONTENT", "451 4.3.0 Later", times=1)``          refuses the first message, after its content
-``Reply("MAIL", "421 4.3.2 Going down", skip=10)``        ends the connection at the eleventh MAIL
-``Hangup("CONTENT")``                                     cut when the content is there, nothing kept
-``Hangup("CONTENT", executed=True)``                      the message is kept, its 250 gets lost
-``HangupAfter("RCPT")``                                   cut after the reply was sent
-``Greylist("*@b.example", times=2)``                      each of these recipients is deferred twice
-========================================================  ===================================================
+::
+
+    Reply("RCPT", "550 5.1.1 No such user.", argument="bob@*")
+    Hangup("CONTENT", executed=True)        # accepted, and cut before the 250
+    Reply("*", "421 4.3.2 Shutting down.", skip=7, times=1)
 """
 
 from __future__ import annotations
@@ -25,102 +24,71 @@ import collections
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .ftp_faults import Delay, Fault, FaultScript, Hangup, Reply, Stall
 
-__all__ = [
-    "CutContent",
-    "Delay",
-    "Fault",
-    "Greylist",
-    "Hangup",
-    "HangupAfter",
-    "InjectClear",
-    "Reply",
-    "SMTPFaultScript",
-    "Stall",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class HangupAfter(Fault):
-    """Executes the command, sends its reply, and cuts the connection, with `reset` by a RST."""
-
-    reset: bool = False
+__all__ = ["CutContent", "Delay", "Fault", "Greylist", "Hangup", "MailFaultScript", "Reply", "Stall"]
 
 
 @dataclass(frozen=True, slots=True)
 class Greylist(Fault):
-    """Defers each recipient that matches `recipients`, a shell-style pattern, the first `times` times."""
+    """Puts each recipient that matches the pattern `recipients` off, the first `times` times that it is named."""
 
-    verb: str = field(default="RCPT", init=False)
-    recipients: str = "*"
+    verb: str = field(default="RCPT", kw_only=True)
     times: int | None = field(default=1, kw_only=True)
-    text: str = field(default="450 4.7.1 Greylisted, try again later.", kw_only=True)
+    recipients: str = "*"
+    text: str = "450 4.7.1 Greylisted, try again later."
 
-
-@dataclass(frozen=True, slots=True)
-class InjectClear(Fault):
-    """Sends `text` in clear behind the reply to STARTTLS, in one piece with it: somebody in the middle."""
-
-    verb: str = field(default="STARTTLS", init=False)
-    text: str = "250 2.0.0 injected\r\n"
+    def concerns(self, verb: str, argument: str) -> bool:
+        """Tell whether this is a recipient to put off."""
+        return verb == self.verb and fnmatch.fnmatchcase(argument, self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
 class CutContent(Fault):
-    """Cuts the connection within the content of a message, once `after` bytes of it have come.
+    """Cuts the connection amid a message's content, after `after` bytes of it, if it is longer.
 
-    It counts the messages that are longer. `text` is sent first, if there is any: a server that lost patience.
+    `argument` is matched with the sender. `how`: ``"fin"`` ends the connection (over TLS without a close alert),
+    ``"reset"`` resets it, ``"stall"`` reads no further and keeps it open.
     """
 
-    verb: str = field(default="CONTENT", init=False)
+    verb: str = field(default="CONTENT", kw_only=True)
     after: int = 0
-    text: str = ""
-    reset: bool = False
+    how: Literal["fin", "reset", "stall"] = "reset"
+
+    def concerns(self, verb: str, argument: str) -> bool:
+        """No command is meant, but a content."""
+        return False
 
 
-class SMTPFaultScript(FaultScript):
-    """Counts commands against a list of faults and says which of them fire."""
+class MailFaultScript(FaultScript):
+    """Counts commands and contents against a list of faults and says which of them fire."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         super().__init__(faults)
-        self._deferred: collections.Counter[tuple[int, str]] = collections.Counter()
-        self.cuts_content = any(isinstance(fault, CutContent) for fault in self.faults)
+        self._argument = ""
+        self._put_off: collections.Counter[tuple[int, str]] = collections.Counter()
 
     def at_command(self, verb: str, argument: str) -> list[Fault]:
         """Return the faults that fire at this command: delays first, then at most one of another kind."""
-        firing: list[Fault] = []
-        for index, fault in enumerate(self.faults):
-            if isinstance(fault, CutContent) or not fault.concerns(verb, argument):
-                continue
-            if isinstance(fault, Greylist):
-                if self._defers(index, fault, argument):
-                    return [*firing, Reply("RCPT", fault.text)]
-            elif self._counts(index):
-                firing.append(fault)
-                if not isinstance(fault, Delay):
-                    break
-        return firing
+        self._argument = argument
+        return super().at_command(verb, argument)
 
-    def at_content(self, sender: str, size: int) -> CutContent | None:
-        """Return the cut that a message gets now that `size` bytes of it have come."""
+    def at_content(self, sender: str) -> CutContent | None:
+        """Return the cut that lies in wait for a content that is about to come."""
         for index, fault in enumerate(self.faults):
-            if (
-                isinstance(fault, CutContent)
-                and size > fault.after
-                and fault.concerns("CONTENT", sender)
-                and self._counts(index)
-            ):
+            if isinstance(fault, CutContent) and fnmatch.fnmatchcase(sender, fault.argument) and self._counts(index):
                 return fault
         return None
 
-    def _defers(self, index: int, fault: Greylist, argument: str) -> bool:
-        recipient = argument.partition("<")[2].partition(">")[0].lower()
-        if not fnmatch.fnmatchcase(recipient, fault.recipients.lower()):
+    def _counts(self, index: int) -> bool:
+        fault = self.faults[index]
+        if not isinstance(fault, Greylist):
+            return super()._counts(index)
+        key = index, self._argument
+        if fault.times is not None and self._put_off[key] >= fault.times:
             return False
-        if fault.times is not None and self._deferred[index, recipient] >= fault.times:
-            return False
-        self._deferred[index, recipient] += 1
+        self._put_off[key] += 1
         self._fired[index] += 1
         return True
