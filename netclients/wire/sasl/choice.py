@@ -71,18 +71,22 @@ def choose(
         ConfigurationError: ``allowed`` names none or unknown mechanisms; name or password can't be used in the
             mechanism chosen (SASLprep, NUL).
     """
-    candidates = _candidates(credentials)
-    wanted = candidates if allowed is None else _check_allowed(allowed)
     usable = [each for each in bindings if each.kind in BINDING_KINDS and not (each.doubtful and allowed is None)]
+    wanted = frozenset(MECHANISMS) if allowed is None else _check_allowed(allowed)
+    possible = [
+        name
+        for name in _candidates(credentials)
+        if name in wanted
+        and (secure or name not in _READABLE)
+        and (usable or name not in _BOUND)
+        and (name != "CRAM-MD5" or has_md5())
+    ]
     names = {name.upper(): None for name in offered}
-    for name in candidates:
-        if name not in names or name not in wanted or (name in _READABLE and not secure):
-            continue
-        if (name in _BOUND and not usable) or (name == "CRAM-MD5" and not has_md5()):
-            continue
-        binding = usable[0] if usable and (name in _BOUND or not _offers_binding(names)) else None
-        return _begin(name, credentials, binding, host, port)
-    raise UnsupportedError(_explain(tuple(names), [name for name in candidates if name in wanted], secure=secure))
+    for name in possible:
+        if name in names:
+            binding = usable[0] if usable and (name in _BOUND or not _offers_binding(names)) else None
+            return _begin(name, credentials, binding, host, port)
+    raise UnsupportedError(_explain(names, possible, secure=secure))
 
 
 def _candidates(credentials: object) -> tuple[str, ...]:
@@ -125,9 +129,8 @@ def _begin(
     return External(credentials.identity)
 
 
-def _explain(offered: Sequence[str], possible: Sequence[str], *, secure: bool) -> str:
+def _explain(offered: Iterable[str], possible: Sequence[str], *, secure: bool) -> str:
     offer = printable(", ".join(offered)) or "none"
-    text = f"no way to log in: the server offers {offer}; possible here: {', '.join(possible) or 'none'}"
-    if not secure and _READABLE.intersection(possible):
-        text += "; passwords and tokens are not shown on an unencrypted connection"
-    return text
+    able = ", ".join(possible) or "none"
+    text = f"no way to log in: of SASL mechanisms, the server offers {offer}; possible here: {able}"
+    return text if secure else f"{text} (the connection is not encrypted: no password or token is shown on it)"
