@@ -34,7 +34,7 @@ Sendable: TypeAlias = Union[
 """A message: composed, made with :mod:`email`, as bytes, or the path of a file that holds those bytes."""
 
 
-_BCC = re.compile(rb"\r\n(resent-)?bcc[ \t]*:")
+_BCC = re.compile(rb"[\r\n](resent-)?bcc[ \t]*:")
 _ID_FIELD = re.compile(rb"\r\nmessage-id[ \t]*:((?:[^\r]|\r\n[ \t])*)", re.IGNORECASE)
 _ID = re.compile(rb"<[^<>\s]+>")
 
