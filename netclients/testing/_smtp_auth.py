@@ -166,11 +166,10 @@ def _scram(name: str) -> Callable[[_Exchange], Awaitable[str | None]]:
             info: tuple[bytes, bytes, bytes, int] = mechanism.make_auth_info(password)
             return info
 
-        bindable = exchange.session.secure and any(name.endswith("-PLUS") for name in rules.mechanisms)
-        binding = ("tls-server-end-point", rules.certificate) if bindable and rules.certificate else None
         try:
-            server = mechanism.make_server(look_up, channel_binding=binding)
-            server.set_client_first((await exchange.first()).decode())
+            message = (await exchange.first()).decode()
+            server = mechanism.make_server(look_up, channel_binding=_binding(exchange, message))
+            server.set_client_first(message)
             answer = await exchange.ask(server.get_server_first().encode())
             server.set_client_final(answer.decode())
             await exchange.ask(server.get_server_final().encode())
@@ -179,6 +178,16 @@ def _scram(name: str) -> Callable[[_Exchange], Awaitable[str | None]]:
         return user
 
     return run
+
+
+def _binding(exchange: _Exchange, message: str) -> tuple[str, str | bytes] | None:
+    """Return what ties the login to this TLS connection, of the kind that the client names (RFC 5929)."""
+    tls, rules = exchange.session.channel.tls, exchange.rules
+    if tls is None or not any(name.endswith("-PLUS") for name in rules.mechanisms):
+        return None
+    if message.startswith("p=tls-unique,"):
+        return "tls-unique", tls.get_channel_binding("tls-unique") or b""
+    return None if rules.certificate is None else ("tls-server-end-point", rules.certificate)
 
 
 async def _external(exchange: _Exchange) -> str | None:

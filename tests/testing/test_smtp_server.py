@@ -404,18 +404,25 @@ def test_tokens() -> None:
             assert second.say(b64(bearer))[0] == 235
 
 
-@pytest.mark.parametrize("name", ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
-def test_scram(name: str) -> None:
-    with serving(tls="implicit", users={"me": "pw"}, mechanisms=["SCRAM-SHA-1", "SCRAM-SHA-256", name]) as (
-        server,
-        client,
-    ):
-        binding = None
-        if name.endswith("-PLUS"):
-            assert isinstance(client.sock, ssl.SSLSocket)
-            certificate = client.sock.getpeercert(binary_form=True)
-            assert certificate is not None
-            binding = ("tls-server-end-point", hashlib.sha256(certificate).digest())
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SCRAM-SHA-1", None),
+        ("SCRAM-SHA-256", None),
+        ("SCRAM-SHA-256-PLUS", "tls-server-end-point"),
+        ("SCRAM-SHA-256-PLUS", "tls-unique"),
+    ],
+)
+def test_scram(name: str, kind: str | None) -> None:
+    mechanisms = ["SCRAM-SHA-1", "SCRAM-SHA-256", name]
+    with serving(tls="implicit", users={"me": "pw"}, mechanisms=mechanisms) as (server, client):
+        assert isinstance(client.sock, ssl.SSLSocket)
+        certificate = client.sock.getpeercert(binary_form=True)
+        unique = client.sock.get_channel_binding()
+        assert certificate is not None
+        assert unique is not None
+        data = unique if kind == "tls-unique" else hashlib.sha256(certificate).digest()
+        binding = kind and (kind, data)
         for password, code in (("wrong", 535), ("pw", 235)):
             scram = scramp.ScramClient([name], "me", password, channel_binding=binding)
             reply = client.say(f"AUTH {name} {b64(scram.get_client_first().encode())}")
