@@ -27,7 +27,7 @@ def wire(message: Message) -> bytes:
     longest = max(map(len, data.split(b"\r\n")))
     assert message.longest_line == longest or (message.content is None and message.longest_line == 78 > longest)
     assert message.needs_8bit == (not data.isascii())
-    assert message.needs_smtputf8 == (not data.partition(b"\r\n\r\n")[0].isascii())
+    assert message.needs_smtputf8 == (not header_of(data).isascii())
     if not message.binary:
         assert data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n")
         assert b"\0" not in data
@@ -45,8 +45,8 @@ def read(message: Message) -> EmailMessage:
     return parsed
 
 
-def header_of(message: Message) -> bytes:
-    return wire(message).partition(b"\r\n\r\n")[0]
+def header_of(data: bytes) -> bytes:
+    return b"" if data.startswith(b"\r\n") else data.partition(b"\r\n\r\n")[0]
 
 
 def shape(part: MIMEPart) -> Any:

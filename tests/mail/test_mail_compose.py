@@ -281,7 +281,7 @@ def test_fields_that_are_made() -> None:
     )
     assert message.from_ == "carl@example.net"
     assert message.recipients == ("b@example.org", "B@example.org", "c@example.org", "d@example.org")
-    head = header_of(message).decode()
+    head = header_of(wire(message)).decode()
     assert f"Message-ID: {message.message_id}\r\n" in head
     assert message.message_id.endswith("@example.net>")
     names = [line.partition(":")[0] for line in head.split("\r\n")]
@@ -324,7 +324,7 @@ def test_addresses_beyond_ascii_need_smtputf8(address: str, utf8: bool) -> None:
     assert message.needs_smtputf8 == utf8
     assert message.needs_8bit == utf8
     assert message.recipients == (address,)
-    assert f"<{address}>".encode() in header_of(message)
+    assert f"<{address}>".encode() in header_of(wire(message))
     assert message.as_email_message()["To"].addresses[0].addr_spec == address
 
 
