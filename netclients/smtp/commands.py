@@ -105,7 +105,8 @@ def raw_command(verb: str, *words: str) -> Command:
 
 def secret(line: bytes, shown: str) -> Command:
     """Make a line of an authentication (RFC 4954), of which people see ``shown``."""
-    return Command(arguments.checked(line), _SECRET, shown=shown)
+    # A line without text is a command too: an empty response.
+    return Command(arguments.checked(line), _SECRET, b"" if line else b"\r\n", shown)
 
 
 def mail(sender: bytes, parameters: Iterable[bytes] = ()) -> Command:
