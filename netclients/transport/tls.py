@@ -11,12 +11,14 @@ import ssl
 import threading
 from collections.abc import Callable
 from socket import socket as Socket  # noqa: N812 - the property below is called socket
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from netclients.errors import ConnectionLost, PhaseTimeout, TLSError, TransportError
 from netclients.transport.readiness import Deadline
 from netclients.transport.stream import Buffer, ByteStream, SocketStream
-from netclients.wire.sasl import ChannelBinding
+
+if TYPE_CHECKING:
+    from netclients.wire.sasl import ChannelBinding
 
 __all__ = ["Scratch", "TLSStream"]
 
@@ -135,6 +137,9 @@ class TLSStream(ByteStream):
         That is ``tls-unique`` (RFC 5929 section 3). OpenSSL computes it for TLS 1.3 too and Cyrus takes it there, but
         RFC 9266 wants ``tls-exporter``, which the ssl module can't do: there it is doubtful.
         """
+        # Imported when used: FTP has no SASL, and should not load it.
+        from netclients.wire.sasl import ChannelBinding
+
         finished = self._object.get_channel_binding("tls-unique")
         return (ChannelBinding("tls-unique", finished, doubtful=self.version == "TLSv1.3"),) if finished else ()
 

@@ -11,7 +11,7 @@ from netclients.wire.sasl.exchange import ChannelBinding, Exchange, Token
 from netclients.wire.sasl.scram import BINDING_KINDS, Scram
 from netclients.wire.sasl.simple import CramMD5, External, LoginPrompts, Plain, has_md5
 
-__all__ = ["MECHANISMS", "Identity", "Password", "choose"]
+__all__ = ["MECHANISMS", "choose"]
 
 _BOUND = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS")
 _SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
@@ -28,30 +28,26 @@ MECHANISMS: tuple[str, ...] = (*_FOR_PASSWORDS, *_FOR_TOKENS, *_FOR_CERTIFICATES
 
 
 @runtime_checkable
-class Password(Protocol):
+class _Password(Protocol):
     """The shape of a :class:`netclients.config.Login`."""
 
     @property
-    def user(self) -> str:
-        """The user's name."""
-
+    def user(self) -> str: ...
     @property
-    def password(self) -> str:
-        """The password."""
+    def password(self) -> str: ...
 
 
 @runtime_checkable
-class Identity(Protocol):
+class _Identity(Protocol):
     """The shape of a :class:`netclients.config.External`."""
 
     @property
-    def identity(self) -> str:
-        """Whom to act as; empty: whom the certificate names."""
+    def identity(self) -> str: ...
 
 
 def choose(
     offered: Iterable[str],
-    credentials: Password | Token | Identity,
+    credentials: _Password | Token | _Identity,
     *,
     secure: bool,
     bindings: Sequence[ChannelBinding] = (),
@@ -61,6 +57,7 @@ def choose(
 ) -> Exchange:
     """Begin the strongest authentication that is offered, possible and allowed.
 
+    ``credentials``: a :class:`~netclients.config.Login`, an :class:`~netclients.config.External`, or a Token.
     ``offered``: the server's mechanisms, in any case. ``secure``: the connection is encrypted; on others no mechanism
     is chosen that shows a password or a token. ``bindings``: the connection's, best first; without them no ``-PLUS``,
     and with doubtful ones only if ``allowed`` names it. ``allowed``: the caller's mechanisms; None: all. ``host`` and
@@ -92,9 +89,9 @@ def choose(
 def _candidates(credentials: object) -> tuple[str, ...]:
     if isinstance(credentials, Token):
         return _FOR_TOKENS
-    if isinstance(credentials, Password):
+    if isinstance(credentials, _Password):
         return _FOR_PASSWORDS
-    if isinstance(credentials, Identity):
+    if isinstance(credentials, _Identity):
         return _FOR_CERTIFICATES
     raise ConfigurationError(f"{type(credentials).__name__} is nothing to log in with here")
 
@@ -117,11 +114,11 @@ def _offers_binding(offered: Iterable[str]) -> bool:
 
 
 def _begin(
-    name: str, credentials: Password | Token | Identity, binding: ChannelBinding | None, host: str, port: int
+    name: str, credentials: _Password | Token | _Identity, binding: ChannelBinding | None, host: str, port: int
 ) -> Exchange:
     if isinstance(credentials, Token):
         return OAuthBearer(credentials, host, port) if name == "OAUTHBEARER" else XOAuth2(credentials)
-    if isinstance(credentials, Password):
+    if isinstance(credentials, _Password):
         if name.startswith("SCRAM-"):
             return Scram(name, credentials.user, credentials.password, binding)
         simple = CramMD5 if name == "CRAM-MD5" else Plain if name == "PLAIN" else LoginPrompts
