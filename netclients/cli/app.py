@@ -91,7 +91,7 @@ def get(
 
     A file keeps its name, grows as NAME.part, and has its name when all of it has come.
     """
-    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    session = Session(concurrency, limit_rate, ca_file, insecure, json)
     if output == "-":
         execute(lambda: stdio.print_files(session, urls or [], url_list, resume=resume), verbose=verbose)
     else:
@@ -116,7 +116,7 @@ def put(
     if len(files) < 2:
         raise typer.BadParameter("at least one FILE and a URL are needed")
     *sources, url = files
-    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    session = Session(concurrency, limit_rate, ca_file, insecure, json)
     execute(lambda: transfers.put(session, sources, url, resume=resume), verbose=verbose)
 
 
@@ -130,7 +130,7 @@ def ls(
     verbose: Verbose = False,
 ) -> None:
     """List a directory, in the server's order; times are UTC."""
-    session = Session(1, None, ca_file, insecure, json, verbose)
+    session = Session(1, None, ca_file, insecure, json)
     execute(lambda: listing.ls(session, url, long=long), verbose=verbose)
 
 
@@ -143,7 +143,7 @@ def cat(
     verbose: Verbose = False,
 ) -> None:
     """Write files to standard output, one after the other."""
-    session = Session(1, limit_rate, ca_file, insecure, False, verbose)
+    session = Session(1, limit_rate, ca_file, insecure, False)
     execute(lambda: stdio.print_files(session, urls, None, resume=False), verbose=verbose)
 
 
@@ -172,7 +172,7 @@ def send(
     verbose: Verbose = False,
 ) -> None:
     """Send mail; print what became of it for each recipient."""
-    session = Session(concurrency, limit_rate, ca_file, insecure, json, verbose)
+    session = Session(concurrency, limit_rate, ca_file, insecure, json)
     letter = sending.Letter(sender, to or (), cc or (), bcc or (), subject, text, html, attach or (), raw or ())
     execute(lambda: sending.send(session, url, letter), verbose=verbose)
 

@@ -15,7 +15,7 @@ from netclients.errors import (
     printable,
 )
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "combine", "complain", "exit_code"]
+__all__ = ["FAILED", "INTERRUPTED", "combine", "complain", "exit_code"]
 
 FAILED = 1
 USAGE = 2

@@ -27,7 +27,6 @@ class Session:
     ca_file: Path | None
     insecure: bool
     json: bool
-    verbose: bool
 
     def client(self, server: Endpoint, *, hosts: int = 1) -> FTPClient:
         """Return a client for one of ``hosts`` servers, which share the rate evenly.

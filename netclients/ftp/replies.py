@@ -7,14 +7,12 @@ linear in its length.  Deviations that are tolerated on purpose carry a name tha
 
 import re
 from collections.abc import Callable, Sequence
-from enum import Enum
 
 from netclients.errors import ProtocolError
 from netclients.ftp.times import parse_time
 from netclients.ftp.types import Entry, Features, ParsedTime, PassiveEndpoint, ServerKind
 
 __all__ = [
-    "ConnectionLimit",
     "blames_credentials",
     "classify_limit",
     "identify_server",
@@ -27,8 +25,6 @@ __all__ = [
     "parse_path",
     "parse_size",
     "parse_system",
-    "quote_path",
-    "size_hint",
 ]
 
 _SHOWN = 120  # characters of a bad reply that go into an error message
@@ -109,11 +105,6 @@ def parse_path(text: str) -> str:
     if start < 0 or text.rfind('"') == start or not path or "\0" in path:
         raise ProtocolError(f"no path in the reply: {_shown(text)}")
     return path
-
-
-def quote_path(path: str) -> str:
-    """Write a path as a 257 reply quotes it: the inverse of `parse_path` (RFC 959 appendix II)."""
-    return '"' + path.replace('"', '""') + '"'
 
 
 def parse_size(text: str) -> int:
@@ -212,16 +203,6 @@ def parse_system(text: str) -> str:
     return words[0].upper()
 
 
-def size_hint(text: str) -> int | None:
-    """Return the size that the text of a 150 reply to RETR mentions: ``(12345 bytes)``, or None.
-
-    A hint for progress displays and nothing else: no RFC defines it, some servers give the whole file's size
-    after REST, and in ASCII mode it is not what arrives.
-    """
-    found = _SIZE_HINT.search(text)
-    return int(found[1]) if found else None
-
-
 def identify_server(banner: str, system: str = "") -> ServerKind:
     """Guess the server program from the text of its 220 greeting and, if known, of its SYST reply."""
     said = banner.lower()
@@ -231,36 +212,21 @@ def identify_server(banner: str, system: str = "") -> ServerKind:
     return ServerKind.IIS if system.lower().startswith("windows_nt") else ServerKind.UNKNOWN
 
 
-class ConnectionLimit(Enum):
-    """The known ways in which servers say that there are too many connections, each named by its quirk.
+def classify_limit(code: int, text: str) -> bool:
+    """Tell whether a reply means "too many connections".
 
     With 421 the server hangs up.  With 530, which means a refused login by RFC 959, only the text tells this
-    from a wrong password.  Either may come instead of the greeting.
-    """
-
-    QUIRK_421_CONNECTIONS = "421: connections, from one address or in all"
-    QUIRK_421_USERS = "421: users logged in"
-    QUIRK_530_MAXIMUM = "530: ProFTPD's MaxClients family"
-    QUIRK_530_TOO_MANY = "530: sessions of one user"
-
-
-def classify_limit(code: int, text: str) -> ConnectionLimit | None:
-    """Tell whether a reply means "too many connections", and by which quirk; None if it means something else.
-
-    421 for an idle timeout, a shutdown or maintenance gives None, and so does whatever is about wrong passwords,
-    be they "too many": see :func:`blames_credentials`.
+    from a wrong password.  Either may come instead of the greeting.  421 for an idle timeout, a shutdown or
+    maintenance is none, and so is whatever is about wrong passwords, be they "too many": see
+    :func:`blames_credentials`.
 
     Args:
         code: 421, 530 or any other.
         text: The reply's text; letter case does not matter.
 
     """
-    if blames_credentials(text):
-        return None
-    for known, pattern, limit in _LIMITS:
-        if code == known and pattern.search(text):
-            return limit
-    return None
+    limit = _LIMITS.get(code)
+    return limit is not None and limit.search(text) is not None and not blames_credentials(text)
 
 
 def blames_credentials(text: str) -> bool:
@@ -276,7 +242,6 @@ _PASV = re.compile(r"(?<![0-9,])" + ",".join([r"([0-9]{1,3})"] * 6) + "(?![0-9,]
 _EPSV = re.compile(r"\(([!-/:-~])\1\1([0-9]{1,5})\1\)")
 _QUOTED = re.compile(r'"((?:[^"]|"")*+)"(?=\s|$)')
 _SIZE = re.compile(r"[0-9]{1,19}")
-_SIZE_HINT = re.compile(r"\(([0-9]{1,19}) bytes\)", re.IGNORECASE)
 
 _BANNERS = (
     ("vsftpd", ServerKind.VSFTPD),
@@ -287,24 +252,21 @@ _BANNERS = (
     ("microsoft ftp service", ServerKind.IIS),
 )
 
-# QUIRK_421_CONNECTIONS: vsftpd "There are too many connected users", "… connections from your internet
+# quirk_421_connections: vsftpd "There are too many connected users", "… connections from your internet
 # address", Pure-FTPd "Too many connections (2) from this IP", pyftpdlib "Too many connections", lftp#335.
-# QUIRK_421_USERS: Pure-FTPd "2 users (the maximum) are already logged in", FileZilla "Too many users".
-# QUIRK_530_MAXIMUM: ProFTPD's MaxClients, MaxClientsPerHost, MaxClientsPerUser (after PASS) and
+# quirk_421_users: Pure-FTPd "2 users (the maximum) are already logged in", FileZilla "Too many users".
+# quirk_530_maximum: ProFTPD's MaxClients, MaxClientsPerHost, MaxClientsPerUser (after PASS) and
 # MaxConnectionsPerHost (as the greeting): "Sorry, the maximum number of … (2) … are already connected."
-# QUIRK_530_TOO_MANY: "too many connections", "sessions", "users" of one account, ftp-deploy#29.
-_LIMIT_WORDS = (
-    (421, r"too many .{0,40}?connect", ConnectionLimit.QUIRK_421_CONNECTIONS),
-    (
-        421,
-        r"too many .{0,40}?(?:user|client|session)|\(the maximum\)|maximum number",
-        ConnectionLimit.QUIRK_421_USERS,
+# quirk_530_too_many: "too many connections", "sessions", "users" of one account, ftp-deploy#29.
+_LIMITS = {
+    421: re.compile(r"too many .{0,40}?(?:connect|user|client|session)|\(the maximum\)|maximum number", re.IGNORECASE),
+    530: re.compile(
+        r"maximum number .{0,40}?(?:client|host|user|connection)"
+        r"|too many .{0,40}?(?:connection|session|user|client|login)",
+        re.IGNORECASE,
     ),
-    (530, r"maximum number .{0,40}?(?:client|host|user|connection)", ConnectionLimit.QUIRK_530_MAXIMUM),
-    (530, r"too many .{0,40}?(?:connection|session|user|client|login)", ConnectionLimit.QUIRK_530_TOO_MANY),
-)
+}
 _CREDENTIALS = re.compile(
     r"fail|passw|incorrect|invalid|authenticat|(?:too many|bad|wrong|log-?[io]n) (?:attempt|tries)",
     re.IGNORECASE,
 )
-_LIMITS = tuple((code, re.compile(words, re.IGNORECASE), limit) for code, words, limit in _LIMIT_WORDS)

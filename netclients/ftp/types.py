@@ -150,43 +150,9 @@ class Features:
         found = self.lines.get(name.upper())
         if found is None or parameter is None:
             return found is not None
-        return parameter.upper() in self._words(found)
-
-    def parameters(self, name: str) -> tuple[str, ...]:
-        """Return the parameter text of each line of a feature; empty if it is not announced."""
-        return self.lines.get(name.upper(), ())
-
-    @property
-    def rest_stream(self) -> bool:
-        """Whether ``REST`` works in stream mode (RFC 3659 §5)."""
-        return self.has("REST", "STREAM")
+        return parameter.upper() in " ".join(found).upper().replace(";", " ").split()
 
     @property
     def utf8(self) -> bool:
         """Whether path names are UTF-8 (RFC 2640 §3.2)."""
         return self.has("UTF8")
-
-    @property
-    def mlst_facts(self) -> Mapping[str, bool]:
-        """Facts of MLSD and MLST, lower-cased, and whether each is on by default (RFC 3659 §7.8)."""
-        facts: dict[str, bool] = {}
-        for parameter in self.parameters("MLST"):
-            for fact in filter(None, parameter.replace(" ", "").split(";")):
-                facts[fact.rstrip("*").lower()] = fact.endswith("*")
-        return facts
-
-    @property
-    def hash_algorithms(self) -> tuple[str, ...]:
-        """Algorithms of ``HASH``, as named by the server, its current choice first."""
-        names = [name for text in self.parameters("HASH") for name in text.replace(";", " ").split()]
-        names.sort(key=lambda name: not name.endswith("*"))
-        return tuple(name.rstrip("*") for name in names)
-
-    @property
-    def auth_mechanisms(self) -> tuple[str, ...]:
-        """Upper-cased arguments that ``AUTH`` takes (RFC 4217 §6)."""
-        return tuple(self._words(self.parameters("AUTH")))
-
-    @staticmethod
-    def _words(parameters: tuple[str, ...]) -> list[str]:
-        return [word for text in parameters for word in text.upper().replace(";", " ").split()]

@@ -94,7 +94,7 @@ async def test_information(ftp_server: FTPTarget, ftp: MakeClient) -> None:
         features = await c.feat()
         assert features == c.features
         assert features.has("SIZE")
-        assert features.rest_stream
+        assert features.has("REST", "STREAM")
         assert c.welcome
         for call in (c.syst, c.help):
             try:

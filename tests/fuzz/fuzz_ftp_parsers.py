@@ -41,7 +41,8 @@ def size(data: bytes) -> None:
 def path(data: bytes) -> None:
     found = replies.parse_path(decode(data))
     assert found
-    assert replies.parse_path(replies.quote_path(found)) == found
+    quoted = found.replace('"', '""')
+    assert replies.parse_path(f'"{quoted}"') == found
 
 
 def entry(parse: Callable[..., Entry | None], *arguments: object) -> Callable[[bytes], None]:
@@ -64,7 +65,6 @@ PARSERS: list[Callable[[bytes], object]] = [
     lambda data: replies.parse_mdtm(decode(data)),
     lambda data: replies.parse_features(decode(data).split("\n")),
     lambda data: replies.parse_system(decode(data)),
-    lambda data: replies.size_hint(decode(data)),
     lambda data: replies.identify_server(decode(data)),
     lambda data: [replies.classify_limit(code, decode(data)) for code in (421, 530, 550)],
     lambda data: listing.parse_time(decode(data)),

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from netclients.ftp.replies import ConnectionLimit
-
 PASV = [
     ("Entering Passive Mode (127,0,0,1,4,1).", "127.0.0.1", 1025),
     ("Entering Passive Mode (255,255,255,255,255,255)", "255.255.255.255", 65535),
@@ -118,51 +116,51 @@ NO_MLST = [
 
 LIMITS = [
     # as the servers sent them when their limit was 2
-    (421, "There are too many connected users, please try later.", ConnectionLimit.QUIRK_421_CONNECTIONS),
+    (421, "There are too many connected users, please try later.", True),
     (
         421,
         "There are too many connections from your internet address.",
-        ConnectionLimit.QUIRK_421_CONNECTIONS,
+        True,
     ),
-    (421, "Too many connections (2) from this IP", ConnectionLimit.QUIRK_421_CONNECTIONS),
-    (421, "2 users (the maximum) are already logged in, sorry", ConnectionLimit.QUIRK_421_USERS),
+    (421, "Too many connections (2) from this IP", True),
+    (421, "2 users (the maximum) are already logged in, sorry", True),
     (
         530,
         "Sorry, the maximum number of allowed clients (2) are already connected.",
-        ConnectionLimit.QUIRK_530_MAXIMUM,
+        True,
     ),
     (
         530,
         "Sorry, the maximum number of clients (2) from your host are already connected.",
-        ConnectionLimit.QUIRK_530_MAXIMUM,
+        True,
     ),
     (
         530,
         "Sorry, the maximum number of clients (2) for this user are already connected.",
-        ConnectionLimit.QUIRK_530_MAXIMUM,
+        True,
     ),
     (
         530,
         "Sorry, the maximum number of connections (2) for your host are already connected.",
-        ConnectionLimit.QUIRK_530_MAXIMUM,
+        True,
     ),
     # as their sources or users word them
-    (421, "Too many connections. Service temporarily unavailable.", ConnectionLimit.QUIRK_421_CONNECTIONS),
-    (421, "Too many users are connected, please try again later.", ConnectionLimit.QUIRK_421_CONNECTIONS),
-    (421, "Too many users", ConnectionLimit.QUIRK_421_USERS),
-    (530, "Sorry, too many connections for this user.", ConnectionLimit.QUIRK_530_TOO_MANY),
-    (530, "TOO MANY SESSIONS OPEN", ConnectionLimit.QUIRK_530_TOO_MANY),
+    (421, "Too many connections. Service temporarily unavailable.", True),
+    (421, "Too many users are connected, please try again later.", True),
+    (421, "Too many users", True),
+    (530, "Sorry, too many connections for this user.", True),
+    (530, "TOO MANY SESSIONS OPEN", True),
     # something else
-    (421, "Timeout.", None),
-    (421, "Service not available", None),
-    (421, "Idle time limit exceeded", None),
-    (530, "Login incorrect.", None),
-    (530, "Login authentication failed", None),
-    (530, "Authentication failed.", None),
-    (530, "Too many wrong passwords", None),
-    (550, "Too many connections", None),
-    (230, "Too many connections", None),
-    (421, "", None),
+    (421, "Timeout.", False),
+    (421, "Service not available", False),
+    (421, "Idle time limit exceeded", False),
+    (530, "Login incorrect.", False),
+    (530, "Login authentication failed", False),
+    (530, "Authentication failed.", False),
+    (530, "Too many wrong passwords", False),
+    (550, "Too many connections", False),
+    (230, "Too many connections", False),
+    (421, "", False),
 ]
 
 MEGABYTES = [
