@@ -58,6 +58,8 @@ class DKIM:
             raise ConfigurationError(f"dkim: {printable(self.domain)!r} is not a domain")
         if not isinstance(self.private_key, bytes):
             must_be_text(self.private_key, "dkim: the private key")
+        if not self.private_key:
+            raise ConfigurationError("dkim: the private key is empty")
         if self.canonicalization not in _CANONICAL:
             raise ConfigurationError(f"dkim: the canonicalization is one of {', '.join(_CANONICAL)}")
         if self.algorithm not in _ALGORITHMS:
