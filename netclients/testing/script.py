@@ -32,10 +32,23 @@ other characters are sent in UTF-8.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
-_CHUNK = 64 * 1024
+from netclients.transport.steps import Close, Expect, ExpectClose, Generate, Match, Reset, Say, StartTLS
+
+__all__ = [
+    "Close",
+    "Expect",
+    "ExpectClose",
+    "Generate",
+    "Match",
+    "Reset",
+    "Say",
+    "ScriptError",
+    "StartTLS",
+    "Step",
+    "parse_script",
+]
+
 _LINE = re.compile(r"(?P<who>[SC])(?:\*(?P<repeat>\d*))?(?P<mark>[:|~-])(?: (?P<text>.*)|(?P<word>\w*))", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt\\]|.|$)")
 _ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
@@ -43,67 +56,6 @@ _ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "\\": b"\\"}
 
 class ScriptError(ValueError):
     """A script has a line that is no step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """The client must send exactly `data`."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The client must send one line that `pattern` matches as a whole, without its CRLF."""
-
-    pattern: re.Pattern[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The server sends `data`, `repeat` times in a row; None is for ever."""
-
-    data: bytes
-    repeat: int | None = 1
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield all that is to be sent, in pieces of a convenient size."""
-        at_once = max(1, _CHUNK // max(1, len(self.data)))
-        block = self.data * at_once if self.repeat != 1 else self.data
-        left = self.repeat
-        while left is None or left > 0:
-            if left is not None and left < at_once:
-                block = self.data * left
-            yield block
-            if left is not None:
-                left -= at_once
-
-
-@dataclass(frozen=True, slots=True)
-class Generate:
-    """The server sends what an iterable yields, which is made anew for each connection."""
-
-    source: Callable[[], Iterable[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The server ends the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """The server resets the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartTLS:
-    """Both sides make the TLS handshake."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectClose:
-    """The client must end the connection."""
 
 
 Step = Expect | Match | Say | Generate | Close | Reset | StartTLS | ExpectClose

@@ -1,13 +1,13 @@
 """A stream whose other side is a script: whole dialogues without a socket, and without time passing.
 
-The script is a sequence of steps, played from the first to the last. What the client sends is compared with the
-next :class:`Expect` or :class:`Match`; what it reads is the next :class:`Say`. Where a real client would have to
-wait, nothing will ever happen here, so that a wait ends at once by the timeout of its phase.
+The script is a sequence of :mod:`steps <netclients.transport.steps>`, played from the first to the last. What the
+client sends is compared with the next ``Expect`` or ``Match``; what it reads is the next ``Say``. Where a real client
+would have to wait, nothing will ever happen here, so that a wait ends at once by the timeout of its phase.
 
 ::
 
-    client → try_send → Expect, Match, ExpectEnd
-    client ← try_recv_into ← Say, Close, Reset
+    client → try_send → Expect, Match, ExpectClose
+    client ← try_recv_into ← Say, Generate, Close, Reset
 """
 
 from __future__ import annotations
@@ -15,60 +15,29 @@ from __future__ import annotations
 import itertools
 import re
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from netclients.errors import ConnectionLost
+from netclients.transport.steps import Close, Expect, ExpectClose, Generate, Match, Reset, Say, Stall
 from netclients.transport.stream import Buffer, ByteStream
 
-__all__ = ["Close", "Expect", "ExpectEnd", "Match", "MemoryStream", "Reset", "Say", "Stall", "Step"]
+__all__ = [
+    "Close",
+    "Expect",
+    "ExpectClose",
+    "Generate",
+    "Match",
+    "MemoryStream",
+    "Reset",
+    "Say",
+    "Stall",
+    "Step",
+]
 
 _PATIENCE = 100  # tries in vain until a client that never waits is told that it spins
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """The client must send exactly ``data``."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The client must send one line that ``pattern`` matches as a whole, without its CRLF."""
-
-    pattern: re.Pattern[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectEnd:
-    """The client must end the connection, or its side of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The peer sends ``data``, ``repeat`` times in a row; None is for ever."""
-
-    data: bytes
-    repeat: int | None = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """The peer neither sends nor takes anything any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The peer ends the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """The peer resets the connection."""
-
-
-Step = Expect | Match | ExpectEnd | Say | Stall | Close | Reset
+Step = Expect | Match | ExpectClose | Say | Generate | Stall | Close | Reset
 
 
 class MemoryStream(ByteStream):
@@ -85,8 +54,8 @@ class MemoryStream(ByteStream):
         self._peer = peer
         self._chunk = chunk
         self._heard = bytearray()
-        self._said = b""
-        self._repeats: int | None = 1
+        self._saying: Iterator[bytes] = iter(())
+        self._said = memoryview(b"")
         self._in_vain = 0
         self.aborted: bool = False
         self.ended: bool = False
@@ -106,14 +75,13 @@ class MemoryStream(ByteStream):
                     del self._heard[: len(data)]
                 case Match(pattern=pattern) if (end := self._matches(pattern)) is not None:
                     del self._heard[:end]
-                case ExpectEnd() if self.ended:
+                case ExpectClose() if self.ended:
                     if self._heard:
                         raise self._mismatch("the client to leave")
-                case Say(data=data, repeat=repeat) if not data or repeat == 0:
-                    pass  # nothing is said
-                case Say(data=data, repeat=repeat):
-                    self._said, self._repeats = data, repeat
-                    return
+                case Say() | Generate():
+                    self._saying = step.chunks()
+                    if self._say_on():
+                        return
                 case _:
                     return
             self._steps.popleft()
@@ -122,7 +90,7 @@ class MemoryStream(ByteStream):
 
     def _listen(self) -> None:
         # While the peer has something to say, what the client sends waits for the step behind.
-        if isinstance(self._step, (Expect, Match, ExpectEnd)):
+        if isinstance(self._step, (Expect, Match, ExpectClose)):
             self._begin()
 
     def _takes(self, data: bytes) -> bool:
@@ -146,19 +114,10 @@ class MemoryStream(ByteStream):
         end = " and the end" if self.ended else ""
         return AssertionError(f"step {number} of {self._total}: expected {wanted}, got {got!r}{end}")
 
-    def _said_more(self, count: int) -> None:
-        self._said = self._said[count:]
-        if self._said:
-            return
-        step = self._steps[0]
-        assert isinstance(step, Say)
-        if self._repeats is not None:
-            self._repeats -= 1
-        if self._repeats == 0:
-            self._steps.popleft()
-            self._begin()
-        else:
-            self._said = step.data
+    def _say_on(self) -> bool:
+        """Take the next piece of what is being said; return False at its end, or if nothing is said."""
+        self._said = memoryview(next(filter(None, self._saying), b""))
+        return len(self._said) > 0
 
     def check(self) -> None:
         """Raise AssertionError unless the whole script has been played; a stall is an end, too."""
@@ -199,13 +158,16 @@ class MemoryStream(ByteStream):
         match self._step:
             case Close():
                 return 0
-            case Say():
+            case Say() | Generate():
                 self._in_vain = 0
                 room = len(buffer) if self._chunk is None else min(self._chunk, len(buffer))
                 piece = self._said[:room]
                 with memoryview(buffer) as view:
                     view[: len(piece)] = piece
-                self._said_more(len(piece))
+                self._said = self._said[len(piece) :]
+                if not self._said and not self._say_on():
+                    self._steps.popleft()
+                    self._begin()
                 return len(piece)
             case _:
                 self._nothing()
@@ -238,7 +200,7 @@ class MemoryStream(ByteStream):
         """See :meth:`ByteStream.abort`. What the peer had still to say is lost; nothing is compared any more."""
         self.aborted = True
         self.ended = True
-        said = sum(1 for _ in itertools.takewhile(lambda step: isinstance(step, Say), self._steps))
-        if said < len(self._steps) and isinstance(self._steps[said], ExpectEnd) and not self._heard:
+        said = sum(1 for _ in itertools.takewhile(lambda step: isinstance(step, Say | Generate), self._steps))
+        if said < len(self._steps) and isinstance(self._steps[said], ExpectClose) and not self._heard:
             for _ in range(said + 1):
                 self._steps.popleft()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from netclients.testing import script
+from netclients.testing.script import parse_script
 from netclients.transport import memory
 from netclients.transport.dial import Dialer
+from netclients.transport.steps import Stall, StartTLS
 
 
 def steps(text: str) -> list[memory.Step]:
@@ -16,26 +17,11 @@ def steps(text: str) -> list[memory.Step]:
 
 def _steps_of(line: str) -> list[memory.Step]:
     if line.strip() == "S-stall":
-        return [memory.Stall()]
-    return [_converted(step) for step in script.parse_script(line)]
-
-
-def _converted(step: script.Step) -> memory.Step:
-    match step:
-        case script.Expect(data=data):
-            return memory.Expect(data)
-        case script.Match(pattern=pattern):
-            return memory.Match(pattern)
-        case script.Say(data=data, repeat=repeat):
-            return memory.Say(data, repeat)
-        case script.Close():
-            return memory.Close()
-        case script.Reset():
-            return memory.Reset()
-        case script.ExpectClose():
-            return memory.ExpectEnd()
-        case _:
-            raise ValueError(f"{step} can't be played in memory")
+        return [Stall()]
+    found = parse_script(line)
+    if StartTLS() in found:
+        raise ValueError("there is no TLS in memory")
+    return found
 
 
 def stream(text: str, *, chunk: int | None = None) -> memory.MemoryStream:

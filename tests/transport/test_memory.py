@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from netclients.errors import ConnectionLost, PhaseTimeout
-from netclients.transport.memory import Close, Expect, ExpectEnd, Match, MemoryStream, Reset, Say, Stall
+from netclients.transport.memory import Close, Expect, ExpectClose, Generate, Match, MemoryStream, Reset, Say, Stall
 from netclients.transport.stream import wait_any
 from tests.transport.scripted import stream
 
@@ -77,7 +78,7 @@ def test_an_unfinished_send_does_not_rewind_what_is_said() -> None:
 
 
 def test_half_close() -> None:
-    played = MemoryStream([Expect(b"data"), ExpectEnd(), Say(b"done"), Close()])
+    played = MemoryStream([Expect(b"data"), ExpectClose(), Say(b"done"), Close()])
     played.try_send(b"data")
     played.send_eof()
     assert (read(played), read(played)) == (b"done", b"")
@@ -89,7 +90,7 @@ def test_half_close() -> None:
     [
         (Expect(b"data"), "expected b'data', got b'd' and the end"),
         (Match(re.compile(b"d.*")), "expected a line like b'd.*', got b'd' and the end"),
-        (ExpectEnd(), "expected the client to leave, got b'd' and the end"),
+        (ExpectClose(), "expected the client to leave, got b'd' and the end"),
     ],
 )
 def test_leaving_in_the_middle(step: object, message: str) -> None:
@@ -109,8 +110,25 @@ def test_reset() -> None:
 
 def test_an_endless_reply() -> None:
     played = MemoryStream([Say(b"0123456789", None)])
-    assert sum(len(read(played, 7) or b"") for _ in range(1000)) == 5000
-    assert MemoryStream([Say(b"x", 0)]).try_recv_into(bytearray(1)) is None
+    said = b"".join(read(played, 7) or b"" for _ in range(20_000))
+    assert len(said) > 130_000
+    assert (b"0123456789" * 14_000).startswith(said)
+    for nothing in (Say(b"x", 0), Say(b""), Say(b"", None), Generate(lambda: [b"", b""])):
+        assert MemoryStream([nothing]).try_recv_into(bytearray(1)) is None
+
+
+def test_what_is_made_while_it_is_read() -> None:
+    made = []
+
+    def source() -> Iterator[bytes]:
+        for number in range(3):
+            made.append(number)
+            yield b"%d, " % number
+            yield b""
+
+    played = MemoryStream([Generate(source), Say(b"end"), Close()])
+    assert (read(played, 2), made) == (b"0,", [0])
+    assert (read(played), read(played), read(played), read(played), read(played)) == (b" ", b"1, ", b"2, ", b"end", b"")
 
 
 async def test_waiting_in_vain_is_the_timeout_of_the_phase() -> None:
