@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from .smtp import SMTPServerStats as SMTPServerStats
     from .smtp_faults import CutContent as CutContent
     from .smtp_faults import Greylist as Greylist
+    from .smtp_faults import HangupAfter as HangupAfter
+    from .smtp_faults import InjectClear as InjectClear
 
 # Loaded on first use: a test that needs no FTP server needs no aioftp.
 _HOME = {
@@ -74,7 +76,9 @@ _HOME = {
     "Generate": "script",
     "Greylist": "smtp_faults",
     "Hangup": "ftp_faults",
+    "HangupAfter": "smtp_faults",
     "Inject": "fault_plans",
+    "InjectClear": "smtp_faults",
     "Match": "script",
     "Plan": "fault_plans",
     "Played": "scripted_server",
@@ -112,7 +116,9 @@ __all__ = [
     "Generate",
     "Greylist",
     "Hangup",
+    "HangupAfter",
     "Inject",
+    "InjectClear",
     "Match",
     "Plan",
     "Played",

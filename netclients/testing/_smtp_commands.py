@@ -134,6 +134,8 @@ class Commands:
         else:
             session.reply(220, "2.0.0", "Ready to start TLS.")
             self.executed(session)
+            if session.injected:
+                session.outbox.append(session.injected.encode())
             self.counters.discarded += session.channel.discard()
             await session.flush()
             await self.handshake(session)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ._smtp_channel import Sink
 from ._smtp_commands import Commands
 from ._smtp_session import Content, Received, Rules, Session, Transaction
 
-_LONG_LINE = re.compile(rb"^[^\n]{1000}", re.MULTILINE)
+_LONGEST_LINE = 1000  # RFC 5321 section 4.5.3.1.6
 
 
 class Contents(Commands):
@@ -156,13 +155,23 @@ def _improper(value: bytes, transaction: Transaction) -> Iterator[str]:
     if body != "BINARYMIME":
         if not value.count(b"\r\n") == value.count(b"\r") == value.count(b"\n"):
             yield "content with a lone CR or LF"
-        if _LONG_LINE.search(value):
+        if _has_long_line(value):
             yield "content with a line of more than 1,000 bytes"
     if not value.isascii():
         if body not in ("8BITMIME", "BINARYMIME"):
             yield "content with bytes over 127, without BODY=8BITMIME"
         if transaction.option("SMTPUTF8") is None and not value.partition(b"\r\n\r\n")[0].isascii():
             yield "headers with bytes over 127, without SMTPUTF8"
+
+
+def _has_long_line(value: bytes) -> bool:
+    start = 0
+    while len(value) - start > _LONGEST_LINE:
+        end = value.rfind(b"\n", start, start + _LONGEST_LINE)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def payload_of(argument: str) -> int | None:

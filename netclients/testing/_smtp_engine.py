@@ -21,7 +21,7 @@ from ._smtp_commands import address_of
 from ._smtp_content import Contents, payload_of
 from ._smtp_session import CutError, Session
 from ._sockets import accept_forever, listening_socket
-from .smtp_faults import Delay, Fault, Hangup, Reply, Stall
+from .smtp_faults import Delay, Fault, Greylist, Hangup, HangupAfter, InjectClear, Reply, Stall
 
 logger = logging.getLogger("netclients.testing.smtp")
 
@@ -188,20 +188,23 @@ class Engine(Contents):
                 session.doomed = fault
             case Hangup():
                 raise CutError(reset=fault.reset)
-            case Reply():
+            case HangupAfter():
+                session.doomed = fault
+            case InjectClear():
+                session.injected = fault.text
+            case Reply() | Greylist():
                 if fault.text:
                     session.send_raw(fault.text)
                 return False
             case _:
-                text: str = getattr(fault, "text", "")  # Greylist
-                session.send_raw(text)
-                return False
+                pass
         return True
 
     def executed(self, session: Session) -> None:
-        """Cut the connection if a fault wants it to end here, with the last reply lost."""
+        """Cut the connection if a fault wants it to end here; the last reply is lost, but for HangupAfter."""
         if session.doomed is not None:
-            session.outbox.clear()
+            if isinstance(session.doomed, Hangup):
+                session.outbox.clear()
             raise CutError(reset=session.doomed.reset)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ._smtp_channel import MailChannel
-from .smtp_faults import CutContent, Hangup, MailFaultScript
+from .smtp_faults import CutContent, Hangup, HangupAfter, MailFaultScript
 
 Judge = Callable[[str], str | None]
 """Takes an address; returns the reply that refuses it, or None."""
@@ -171,7 +171,9 @@ class Session:
     """Transactions begun."""
     ending: bool = False
     """The connection ends when the replies are sent."""
-    doomed: Hangup | None = None
+    injected: str = ""
+    """What follows the reply to STARTTLS in clear."""
+    doomed: Hangup | HangupAfter | None = None
     """The connection is cut when the command is executed."""
 
     @property

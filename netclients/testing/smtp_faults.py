@@ -28,7 +28,18 @@ from typing import Literal
 
 from .ftp_faults import Delay, Fault, FaultScript, Hangup, Reply, Stall
 
-__all__ = ["CutContent", "Delay", "Fault", "Greylist", "Hangup", "MailFaultScript", "Reply", "Stall"]
+__all__ = [
+    "CutContent",
+    "Delay",
+    "Fault",
+    "Greylist",
+    "Hangup",
+    "HangupAfter",
+    "InjectClear",
+    "MailFaultScript",
+    "Reply",
+    "Stall",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,21 @@ class Greylist(Fault):
     def concerns(self, verb: str, argument: str) -> bool:
         """Tell whether this is a recipient to put off."""
         return verb == self.verb and fnmatch.fnmatchcase(argument, self.recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class HangupAfter(Fault):
+    """Executes the command, sends its reply, and ends the connection, with `reset` by a RST."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InjectClear(Fault):
+    """Sends `text` in clear behind the reply to STARTTLS, in one piece with it, as somebody in the middle would."""
+
+    verb: str = field(default="STARTTLS", kw_only=True)
+    text: str = "250 2.0.0 Injected.\r\n"
 
 
 @dataclass(frozen=True, slots=True)

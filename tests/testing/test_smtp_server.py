@@ -23,6 +23,8 @@ from netclients.testing import (
     Delay,
     Greylist,
     Hangup,
+    HangupAfter,
+    InjectClear,
     Reply,
     SMTPServer,
     Stall,
@@ -549,6 +551,33 @@ def test_hangup_at_commands(verb: str, executed: bool, reset: bool, tls: Any) ->
                 client.reply()
         assert len(server.messages) == (verb == "BDAT" and executed)
         assert server.stats.faults == 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_hangup_after_the_reply(reset: bool) -> None:
+    with serving(faults=[HangupAfter("RCPT", skip=1, reset=reset)]) as (server, client):
+        client.send(ENVELOPE + b"RCPT TO:<c@x>\r\n")
+        if reset:
+            with pytest.raises(ConnectionError):  # which may overtake the replies
+                client.rest()
+        else:
+            assert client.codes(3) == [250, 250, 250]
+            assert client.rest() == b""
+    with serving(faults=[HangupAfter("CONTENT")]) as (server, client):
+        client.send(ENVELOPE + b"BDAT 1 LAST\r\nx" + ENVELOPE)
+        assert client.codes(3) == [250, 250, 250]
+        assert client.rest() == b""
+        assert len(server.messages) == 1
+
+
+def test_injection_behind_starttls() -> None:
+    with serving(tls="starttls", faults=[InjectClear()]) as (_, client):
+        client.send(b"STARTTLS\r\n")
+        assert client.sock.recv(1000) == b"220 2.0.0 Ready to start TLS.\r\n250 2.0.0 Injected.\r\n"
+        secured = client.server.client_context().wrap_socket(client.sock, server_hostname="localhost")
+        with secured:
+            secured.sendall(b"EHLO me\r\n")
+            assert secured.recv(1000).startswith(b"250-netclients.test")
 
 
 def test_cut_amid_content() -> None:
