@@ -19,6 +19,7 @@ from netclients.pool import Pooled
 from netclients.transport.readiness import Deadline
 from netclients.transport.tls import TLSStream
 from netclients.wire.dialogue import Completed, DialogueCommand, Preliminary, Sent
+from netclients.wire.replies import Reply
 
 if TYPE_CHECKING:
     from netclients.config import Endpoint, Timeouts
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from netclients.transport.stream import SocketStream, Waitable
     from netclients.wire.dialogue import Event, ReplyDialogue
     from netclients.wire.pipeline import Ticket
-    from netclients.wire.replies import Reply
 
 __all__ = ["Conversation", "Means"]
 
@@ -209,6 +209,8 @@ class Conversation(Pooled, Generic[C]):
         match event:
             case Sent(ticket=ticket):
                 trace.command(self.number, str(ticket.command))
+            case Completed(ticket=ticket, reply=reply) if ticket.command.confides(reply):
+                trace.reply(self.number, Reply(reply.code, ("***",)))
             case Preliminary(reply=reply) | Completed(reply=reply):
                 trace.reply(self.number, reply)
 

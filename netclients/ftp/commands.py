@@ -132,6 +132,10 @@ class Command:
         """Whether the final ``reply`` says that all went well."""
         return reply.kind == 2 or reply.code in self.traits.intermediate
 
+    def confides(self, reply: Reply) -> bool:
+        """Whether ``reply`` holds what nobody else should see: in FTP, none does."""
+        return False
+
     def encode(self) -> bytes:
         """Return the line as it is sent."""
         if not self.argument:

@@ -13,7 +13,6 @@ byte twice, or the second half of another version.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from netclients.errors import (
@@ -24,10 +23,10 @@ from netclients.errors import (
     ReplyError,
     TruncatedTransfer,
 )
-from netclients.ftp.data import Transfer, open_transfer
+from netclients.ftp.attempts import Attempts
+from netclients.ftp.data import open_transfer
 from netclients.ftp.partfile import Fingerprint
 from netclients.ftp.replies import parse_mdtm, parse_size
-from netclients.retry import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,13 +34,12 @@ if TYPE_CHECKING:
     from netclients.ftp.commands import Command
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
+    from netclients.ftp.data import Transfer
     from netclients.transport.bulk import Meter
     from netclients.transport.stream import ByteStream
     from netclients.wire.pipeline import Ticket
 
 __all__ = ["RemoteReader"]
-
-_PROGRESS = 1024 * 1024  # bytes by which an attempt must begin further on to count as the first again
 
 
 class RemoteReader:
@@ -66,17 +64,11 @@ class RemoteReader:
         self.meter = meter
         self.offset = offset
         self.fingerprint: Fingerprint | None = None
-        self.attempts: int = 1
         self._context = context
         self._restart = restart
         self.verify: bool = verify
         self._prepare_next = prepare_next
-        self._connection: FTPConnection | None = None
-        self._transfer: Transfer | None = None
-        self._schedule = Schedule(context.policy, f"RETR {path}", context.trace)
-        self._attempt_began = 0
-        self._began_at = 0.0
-        self._furthest: int | None = None
+        self._attempts = Attempts(context, f"RETR {path}", meter)
         self._size_was_wrong = False
         self._refusal: ReplyError | None = None
 
@@ -84,6 +76,11 @@ class RemoteReader:
         """Begin at ``offset``, if the file is still the one that ``known`` describes."""
         self.offset = offset
         self.fingerprint = known
+
+    @property
+    def attempts(self) -> int:
+        """How often the transfer was tried so far."""
+        return self._attempts.count
 
     @property
     def position(self) -> int:
@@ -98,14 +95,15 @@ class RemoteReader:
     @property
     def stream(self) -> ByteStream:
         """Where the bytes come from, between :meth:`start` and :meth:`finish`."""
-        assert self._transfer is not None
-        return self._transfer.open_stream
+        assert self._attempts.transfer is not None
+        return self._attempts.transfer.open_stream
 
     async def idle(self) -> None:
         """Wait until more can be received; raise what ends the transfer."""
-        assert self._transfer is not None
-        await self._transfer.wait_to_receive()
-        self._note_facts(self._transfer)
+        transfer = self._attempts.transfer
+        assert transfer is not None
+        await transfer.wait_to_receive()
+        self._note_facts(transfer)
 
     async def start(self, *, announced: bool = True) -> bool:
         """Begin at :attr:`position`; return False if nothing is left to be read.
@@ -113,17 +111,15 @@ class RemoteReader:
         With ``announced``, size and fingerprint are known when this returns; without, a plain transfer may run
         before the server has told them.
         """
-        self._connection = connection = await self._context.pool.acquire()
-        self._attempt_began = self.meter.total
-        self._began_at = time.monotonic()
+        connection = await self._attempts.begin()
         facts = self._facts(connection)
         if self.fingerprint is not None or self.position:
             await self._compare(connection, facts)
             if await self._nothing_left():
                 return False
             facts = ()
-        self._count_progress()
-        self._transfer = transfer = await open_transfer(
+        self._attempts.begins_at(self.position, trusted=not self._size_was_wrong)
+        self._attempts.transfer = transfer = await open_transfer(
             connection,
             connection.path_command("RETR", self.path),
             offset=self.position,
@@ -134,13 +130,6 @@ class RemoteReader:
             await transfer.start()
             self.read_facts()
         return True
-
-    def _count_progress(self) -> None:
-        """Only what was kept counts: a file that is another one at each attempt would begin anew for ever."""
-        furthest = self.position if self._furthest is None else self._furthest
-        if self.position - furthest > _PROGRESS and not self._size_was_wrong:
-            self._schedule.progressed()
-        self._furthest = max(furthest, self.position)
 
     async def _nothing_left(self) -> bool:
         if not self.position or self.size is None or self.position < self.size:
@@ -158,7 +147,8 @@ class RemoteReader:
 
     async def _begin_anew(self, restart: Callable[[], Awaitable[None]]) -> None:
         await restart()
-        self.offset = self.meter.total = self._attempt_began = 0
+        self.offset = 0
+        self._attempts.from_scratch()
 
     def _facts(self, connection: FTPConnection) -> tuple[Command, ...]:
         size = connection.path_command("SIZE", self.path)
@@ -184,7 +174,7 @@ class RemoteReader:
 
     def read_facts(self) -> Fingerprint | None:
         """Return the fingerprint if the server has told it by now."""
-        transfer = self._transfer
+        transfer = self._attempts.transfer
         if self.fingerprint is None and transfer is not None:
             transfer.connection.look()
             self._note_facts(transfer)
@@ -209,10 +199,9 @@ class RemoteReader:
             TruncatedTransfer: the server's size is another one.
             ReplyError: the server says that it failed.
         """
-        transfer, connection = self._transfer, self._connection
+        transfer = self._attempts.transfer
         assert transfer is not None
-        assert connection is not None
-        transfer.received = self.meter.total - self._attempt_began
+        transfer.received = self._attempts.moved
         await transfer.finish(sending=False)
         self._note_facts(transfer)
         if self.verify and self.size is not None and self.position != self.size:
@@ -227,22 +216,20 @@ class RemoteReader:
 
     async def recover(self, error: NetClientError) -> None:
         """After a failure: get ready for another :meth:`start`, or raise."""
-        if self._transfer is not None:
-            self._transfer.received = self.meter.total - self._attempt_began
-            error = await self._last_word(self._transfer, error)
-        if isinstance(error, PermanentReplyError) and self._connection is not None:
-            raise await self._explain(self._connection, error) from None
+        connection, transfer = self._attempts.connection, self._attempts.transfer
+        if transfer is not None:
+            transfer.received = self._attempts.moved
+            error = await self._last_word(transfer, error)
+        if isinstance(error, PermanentReplyError) and connection is not None:
+            raise await self._explain(connection, error) from None
         self._refusal = error if isinstance(error, ReplyError) else None
-        self.release()
         self._size_was_wrong = isinstance(error, TruncatedTransfer)
-        if self.meter.total - self._attempt_began > _PROGRESS:
-            self._schedule.busy(time.monotonic() - self._began_at)
+        self._attempts.failed()
         if self.position and self.fingerprint is None:
             if self._restart is None:
                 raise error
             await self._begin_anew(self._restart)
-        await self._schedule.pause(error)
-        self.attempts += 1
+        await self._attempts.pause(error)
 
     async def _explain(self, connection: FTPConnection, error: PermanentReplyError) -> NetClientError:
         from netclients.ftp.lookup import explain  # downloads that succeed need no explanation
@@ -267,12 +254,7 @@ class RemoteReader:
 
     def release(self) -> None:
         """Let go of the connection, in whatever state it is. Does not wait."""
-        if self._transfer is not None:
-            self._transfer.abort()
-            self._transfer = None
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            self._context.pool.release(connection)
+        self._attempts.release()
 
 
 def _fingerprint(tickets: list[Ticket[Command]]) -> Fingerprint:

@@ -21,13 +21,13 @@ from netclients.errors import (
     TruncatedTransfer,
     printable,
 )
+from netclients.ftp.attempts import Attempts
 from netclients.ftp.changes import remove, rename
-from netclients.ftp.data import Transfer, open_transfer
+from netclients.ftp.data import open_transfer
 from netclients.ftp.lookup import explain_new, find
 from netclients.ftp.replies import parse_size
 from netclients.ftp.results import Progress, Upload
 from netclients.ftp.types import EntryKind, ServerKind
-from netclients.retry import Schedule
 from netclients.transport.bulk import send_from
 from netclients.transport.callers import CallerError
 from netclients.transport.source import ByteSource, Uploadable
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FileUpload"]
 
-_PROGRESS = 1024 * 1024  # bytes by which the server must have more for an attempt to count as the first again
 _WORTH_A_LOOK = 1024 * 1024  # bytes above which a directory of that name is looked for first
 
 
@@ -63,7 +62,6 @@ class FileUpload:
         progress: OnProgress | None = None,
         limit_rate: float | RateLimit | None = None,
     ) -> None:
-        self.attempts: int = 1
         self._context = context
         self._source = ByteSource(source)
         self._path = path
@@ -73,16 +71,16 @@ class FileUpload:
         self._verify = verify
         self._progress = progress
         self._meter = context.meter(limit_rate, None if progress is None else self._report)
-        self._schedule = Schedule(context.policy, f"STOR {path}", context.trace)
-        self._connection: FTPConnection | None = None
-        self._transfer: Transfer | None = None
+        self._attempts = Attempts(context, f"STOR {path}", self._meter)
         self._first_offset: int | None = None
         self._offset = 0
-        self._attempt_began = 0
-        self._began_at = 0.0
-        self._furthest: int | None = None
         self._claimed: set[str] = set()
         self._stored = False
+
+    @property
+    def attempts(self) -> int:
+        """How often the transfer was tried so far."""
+        return self._attempts.count
 
     async def run(self) -> Upload:
         """Upload.
@@ -106,7 +104,7 @@ class FileUpload:
         except CallerError as failure:
             raise failure.error from None
         finally:
-            self._release()
+            self._attempts.release()
             self._context.uploading -= self._claimed
             await self._source.aclose()
         return Upload(
@@ -134,11 +132,8 @@ class FileUpload:
 
     async def _send_repeatedly(self) -> bool:
         while True:
-            self._attempt_began = self._meter.total
-            self._began_at = time.monotonic()
             try:
-                self._connection = connection = await self._context.pool.acquire()
-                return await self._send(connection)
+                return await self._send(await self._attempts.begin())
             except NetClientError as error:
                 await self._recover(error)
 
@@ -149,11 +144,11 @@ class FileUpload:
         self._offset = offset = await self._offset_on_server(connection)
         if self._first_offset is None:
             self._first_offset = offset
-        self._count_progress(offset)
+        self._attempts.begins_at(offset)
         append = offset > 0 or (self._atomic and large and await self._quirk_flush_after_stor(connection))
         verb = connection.path_command("APPE" if append else "STOR", self._target)
         if offset == 0 or offset != self._source.size:
-            self._transfer = transfer = await open_transfer(connection, verb)
+            self._attempts.transfer = transfer = await open_transfer(connection, verb)
             await transfer.start()
             self._stored = True
             await self._source.rewind(offset)
@@ -163,7 +158,7 @@ class FileUpload:
                 await transfer.hear_refusal()
                 raise
             finally:
-                transfer.sent = self._meter.total - self._attempt_began
+                transfer.sent = self._attempts.moved
             self._check_end()
             try:
                 await transfer.finish(sending=True)
@@ -174,15 +169,8 @@ class FileUpload:
         else:
             await self._source.rewind(offset)
         verified = await self._check_size(connection)
-        self._release()
+        self._attempts.release()
         return verified
-
-    def _count_progress(self, offset: int) -> None:
-        """Only what the server has counts: what was sent may have ended up nowhere, at each attempt anew."""
-        furthest = offset if self._furthest is None else self._furthest
-        if offset - furthest > _PROGRESS:
-            self._schedule.progressed()
-        self._furthest = max(furthest, offset)
 
     def _check_end(self) -> None:
         pulled, size = self._source.pulled, self._source.size
@@ -236,31 +224,19 @@ class FileUpload:
         return True
 
     async def _recover(self, error: NetClientError) -> None:
-        connection = self._connection
-        if self._transfer is not None:
-            self._transfer.abort()
+        connection, transfer = self._attempts.connection, self._attempts.transfer
+        if transfer is not None:
+            transfer.abort()
         if isinstance(error, PermanentReplyError) and connection is not None and connection.clean:
             raise await explain_new(connection, self._path, error) from None
-        self._release()
-        if self._meter.total - self._attempt_began > _PROGRESS:
-            self._schedule.busy(time.monotonic() - self._began_at)
-        await self._schedule.pause(error, repeatable=self._source.repeatable or not self._source.pulled)
-        self.attempts += 1
+        self._attempts.failed()
+        await self._attempts.pause(error, repeatable=self._source.repeatable or not self._source.pulled)
         # What this upload has put there itself may be continued; after a wrong size, nothing there is trusted.
         if isinstance(error, TruncatedTransfer):
             self._resume = False
         elif self._stored:
             self._resume = self._atomic and self._source.repeatable
 
-    def _release(self) -> None:
-        if self._transfer is not None:
-            self._transfer.abort()
-            self._transfer = None
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            self._context.pool.release(connection)
-
     def _report(self, _: int) -> None:
         assert self._progress is not None
-        moved = self._offset + self._meter.total - self._attempt_began
-        self._progress(Progress(self._path, moved, self._source.size))
+        self._progress(Progress(self._path, self._offset + self._attempts.moved, self._source.size))

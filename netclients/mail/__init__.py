@@ -9,47 +9,17 @@ threads.
     addresses   text like "Ada <ada@example.org>" taken apart
     fields      header fields, encoded and folded
     pieces      bytes and files of which a content is made
+    scanning    what a server must be told of them
     parts       texts, attachments, multiparts
     message     what all of it becomes
     compose     the front door;  raw, parsed: the side doors
     dkim        signatures
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from netclients.mail.addresses import Mailbox as Mailbox
-    from netclients.mail.compose import compose as compose
-    from netclients.mail.dkim import DKIM as DKIM
-    from netclients.mail.dkim import sign as sign
-    from netclients.mail.message import Message as Message
-    from netclients.mail.raw import Sendable as Sendable
-    from netclients.mail.raw import message_of as message_of
-
-_HOMES = {
-    "DKIM": "netclients.mail.dkim",
-    "Mailbox": "netclients.mail.addresses",
-    "Message": "netclients.mail.message",
-    "Sendable": "netclients.mail.raw",
-    "compose": "netclients.mail.compose",
-    "message_of": "netclients.mail.raw",
-    "sign": "netclients.mail.dkim",
-}
+from netclients.mail.addresses import Mailbox
+from netclients.mail.compose import compose
+from netclients.mail.dkim import DKIM, sign
+from netclients.mail.message import Message
+from netclients.mail.raw import Sendable, message_of
 
 __all__ = ["DKIM", "Mailbox", "Message", "Sendable", "compose", "message_of", "sign"]
-
-
-def __getattr__(name: str) -> Any:
-    module = _HOMES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netclients.config import External, Login, OAuth, check_token
 from netclients.errors import ProtocolError
 from netclients.smtp.commands import secret
+from netclients.transport.disk import in_thread
 from netclients.transport.tls import TLSStream
 from netclients.wire import sasl
 
@@ -35,11 +37,14 @@ async def authenticate(
         ProtocolError: the server has not proven that it knows the password (SCRAM), or talks nonsense.
     """
     exchange = await _choose(connection, credentials, mechanisms)
+    # What a server asks for in SCRAM may take a good part of a second.
+    slow = exchange.name.startswith("SCRAM-")
     reply = await _begin(connection, exchange)
     for _ in range(_MOST_STEPS):
         if reply.code != 334:
             break
-        response = exchange.respond(sasl.decode(reply.text.encode("utf-8", "surrogateescape")))
+        challenge = sasl.decode(reply.text.encode("utf-8", "surrogateescape"))
+        response = await in_thread(partial(exchange.respond, challenge)) if slow else exchange.respond(challenge)
         reply = await connection.reply_to(secret(sasl.encode(response), "***"))
     else:
         raise ProtocolError(f"the server does not come to the end of AUTH {exchange.name}")

@@ -130,6 +130,8 @@ class MailSender(Client[SMTPConnection]):
             raise ConfigurationError("credentials need TLS: opportunistic may end without")
         if ehlo_name is not None:
             arguments.domain(ehlo_name)
+        if mechanisms is not None:
+            _check_mechanisms(mechanisms)
         timeouts = timeouts or Timeouts()
         trace = Trace(endpoint.protocol, events)
         self._settings = Settings(
@@ -186,16 +188,8 @@ class MailSender(Client[SMTPConnection]):
             AuthenticationError, ConnectError, TLSError, PhaseTimeout and other errors, if nobody was accepted: as of
                 the last attempt.
         """
-        outgoing = Outgoing(
-            message,
-            from_,
-            (to,) if isinstance(to, str) else to,
-            mail_options,
-            rcpt_options,
-            dsn,
-            require_tls,
-            normalize,
-        )
+        addresses = (to,) if isinstance(to, str) else to
+        outgoing = Outgoing(message, from_, addresses, mail_options, rcpt_options, dsn, require_tls, normalize, binary)
         receipt = await send(self._context, await self._prepare(outgoing, 0))
         if receipt.unknown or not receipt.accepted:
             receipt.raise_for_error()
@@ -246,3 +240,10 @@ def _credentials(auth: object) -> Credentials:
     if isinstance(auth, tuple) and len(auth) == 2:
         return Login(*auth)
     raise ConfigurationError("auth must be a Login, (user, password), OAuth or External")
+
+
+def _check_mechanisms(mechanisms: Sequence[str]) -> None:
+    from netclients.wire.sasl import MECHANISMS
+
+    if isinstance(mechanisms, str) or not set(MECHANISMS).issuperset(mechanisms):
+        raise ConfigurationError(f"mechanisms={mechanisms!r}: choose from {', '.join(MECHANISMS)}")

@@ -79,6 +79,10 @@ class Command:
         """Whether the final ``reply`` says that all went well."""
         return reply.kind == 2 or reply.code == self.traits.intermediate
 
+    def confides(self, reply: Reply) -> bool:
+        """Whether ``reply`` holds what nobody else should see: a challenge is enough to search for the password."""
+        return self.traits.secret and reply.code == 334
+
     def encode(self) -> bytes:
         """Return the bytes as they are sent."""
         return b"%s\r\n%s" % (self.line, self.payload) if self.line else self.payload

@@ -10,12 +10,11 @@ follow each other without waiting. Only the newest transaction ever has somethin
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from netclients.errors import ConnectionLost, NetClientError, ProtocolError
-from netclients.smtp.transaction import STREAMED_ABOVE, Phase, Transaction
+from netclients.smtp.transaction import Phase, Transaction
 from netclients.transport.readiness import Deadline
 from netclients.wire.dots import DotStuffer
 
@@ -43,8 +42,7 @@ class Courier:
         self.connection = connection
         self.flight: deque[Transaction] = deque()
         self.proven = connection.mails > 0
-        self._limit = limit
-        self._due = 0.0
+        self.limit = limit
         settings = connection.settings
         extensions = connection.extensions
         self._learned = settings.learned
@@ -69,7 +67,7 @@ class Courier:
             return False
         if not self.flight:
             return True
-        if self.pause > 0:
+        if self.limit is not None and self.limit.pause > 0:
             return False
         newest = self.flight[-1]
         if not self._ahead or newest.phase is not Phase.CONTENT:
@@ -81,11 +79,6 @@ class Courier:
             and len(self.flight) < _EAGER_MESSAGES
             and sum(transaction.size for transaction in self.flight) < _EAGER_BYTES
         )
-
-    @property
-    def pause(self) -> float:
-        """How many seconds the next message has to wait to keep the rate."""
-        return self._due - time.monotonic() if self._due else 0.0
 
     def begin(self, delivery: Delivery) -> None:
         """Submit a message.
@@ -100,8 +93,6 @@ class Courier:
         eager = self._eager and self._learned.eager and plan.message.size <= _EAGER_LARGEST
         guard = self._unclean or self._ahead
         self.flight.append(Transaction(connection, delivery, plan, ahead=self._ahead, eager=eager, guard=guard))
-        if self._limit is not None and plan.message.size <= STREAMED_ABOVE:
-            self._due = time.monotonic() + self._limit.debt(plan.message.size)
 
     def prompt(self) -> None:
         """Submit what the replies that have come allow.
@@ -152,7 +143,7 @@ class Courier:
         message = transaction.plan.message
         stuffer = None if transaction.plan.binary else DotStuffer()
         [ticket, *_] = transaction.contents
-        whole = await self.connection.stream_content(ticket, message.size, message.chunks(), stuffer, self._limit)
+        whole = await self.connection.stream_content(ticket, message.size, message.chunks(), stuffer, self.limit)
         transaction.streamed(whole=whole)
         if whole:
             return

@@ -100,8 +100,8 @@ class Delivery:
             raise ConfigurationError("the message has no recipient")
         if sender:
             arguments.mailbox(sender)
-        self._mail_options = tuple(map(arguments.esmtp_parameter, mail_options))
-        self._rcpt_options = tuple(map(arguments.esmtp_parameter, rcpt_options))
+        self._mail_options = _parameters(mail_options)
+        self._rcpt_options = _parameters(rcpt_options)
         self._doubt = ""
         self._failure: NetClientError | None = None
         self._schedule: Schedule | None = None
@@ -254,6 +254,12 @@ def _addresses(recipients: object) -> list[str]:
     for address in found:
         arguments.mailbox(address)
     return list(dict.fromkeys(found))
+
+
+def _parameters(options: object) -> tuple[bytes, ...]:
+    if isinstance(options, (str, bytes)) or not isinstance(options, Iterable):
+        raise ConfigurationError(f"ESMTP parameters come as a list, not as {type(options).__name__}")
+    return tuple(map(arguments.esmtp_parameter, options))
 
 
 def _in_ascii(address: str) -> str:

@@ -13,6 +13,7 @@ from netclients.mail.raw import message_of
 from netclients.retry import RetryPolicy
 from netclients.smtp.courier import Courier
 from netclients.smtp.delivery import Delivery, Verdict
+from netclients.smtp.transaction import STREAMED_ABOVE
 
 if TYPE_CHECKING:
     from netclients.mail.message import Message
@@ -82,6 +83,8 @@ async def send_once(
 
 async def carry(context: Context, first: Delivery, at_hand: AtHand, landed: Landed) -> None:
     """Send ``first``, and whatever else is at hand meanwhile, over one connection of the pool."""
+    if (pause := _claim(context.limit, first)) > 0:
+        await anyio.sleep(pause)
     try:
         connection = await context.pool.acquire()
     except NetClientError as error:
@@ -95,10 +98,7 @@ async def carry(context: Context, first: Delivery, at_hand: AtHand, landed: Land
         landed(first, again)
         return
     try:
-        courier = Courier(connection, context.limit)
-        if courier.pause > 0:
-            await anyio.sleep(courier.pause)
-        flight = _Flight(courier, context.policy, landed)
+        flight = _Flight(Courier(connection, context.limit), context.policy, landed)
         flight.begin(first)
         await flight.run(at_hand)
     finally:
@@ -131,6 +131,7 @@ class _Flight:
                 if courier.flight:
                     courier.prompt()
                 while courier.room and (delivery := at_hand()) is not None:
+                    _claim(courier.limit, delivery)
                     self.begin(delivery)
                 if not courier.flight:
                     break
@@ -160,3 +161,15 @@ class _Flight:
         trace = self._courier.connection.settings.trace
         again = delivery.again(verdict, error, free=free, policy=self._policy, trace=trace)
         self._landed(delivery, again)
+
+
+def _claim(limit: RateLimit | None, delivery: Delivery) -> float:
+    """Count a message that is about to be sent; return how many seconds those before it still have to take.
+
+    What is streamed is counted as it goes.
+    """
+    if limit is None or delivery.message.size > STREAMED_ABOVE:
+        return 0.0
+    pause = limit.pause
+    limit.debt(delivery.message.size)
+    return pause

@@ -65,6 +65,11 @@ class RateLimit:
         """How many bytes to move at a time so that the rate holds over a tenth of a second."""
         return max(1, min(_CHUNK, int(self._rate / 10)))
 
+    @property
+    def pause(self) -> float:
+        """How many seconds what was counted still has to take."""
+        return max(0.0, self._due - time.monotonic())
+
     def debt(self, count: int) -> float:
         """Count ``count`` bytes; return how many seconds to pause for them."""
         now = time.monotonic()

@@ -37,6 +37,9 @@ class DialogueCommand(Protocol):
     def accepts(self, reply: Reply) -> bool:
         """Whether this final reply says that all went well."""
 
+    def confides(self, reply: Reply) -> bool:
+        """Whether ``reply`` holds what nobody but the two ends should see."""
+
     def encode(self) -> bytes:
         """Return the bytes as they are sent."""
 
