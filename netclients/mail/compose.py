@@ -133,7 +133,8 @@ def _sender_of(addresses: dict[str, tuple[Mailbox, ...]]) -> Mailbox:
         raise ConfigurationError("sender: only one can send it")
     if len(authors) > 1 and not senders:
         raise ConfigurationError("from_: of several authors, sender= says who sends it (RFC 5322 section 3.6.2)")
-    return (senders or authors)[0]
+    first, *_ = senders or authors
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError
@@ -136,6 +136,7 @@ def test_only_domains_have_another_form() -> None:
     assert all_in_ascii(["a@straße.example"]) == ("a@xn--strae-oqa.example",)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_taken_or_refused(text: str) -> None:
     try:
@@ -148,6 +149,7 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
         assert not set("\r\n\0") & set(mailbox.name + mailbox.address)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(['"', "\\", "<", ">", "(", ")", ",", ":", ";", "@", "a", " ", "a@b.c", "[", "]", "=?"]),

@@ -13,7 +13,7 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError, LocalFileError
@@ -111,6 +111,7 @@ def test_bodies_at_the_edge(form: str, body: bytes, tmp_path: Path) -> None:
         assert verified(arrived(wire(sign(message_of(source), settings))))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"a", b" ", b"\t", b"\r\n", b"  \r\n"]), max_size=12), st.integers(1, 6), st.booleans()
 )

@@ -15,7 +15,7 @@ from email.mime.text import MIMEText
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError
@@ -295,6 +295,7 @@ def test_what_the_parser_let_pass() -> None:
                 pass
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

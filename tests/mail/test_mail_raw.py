@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError
@@ -136,6 +136,7 @@ def test_what_is_no_message(source: Any) -> None:
         message_of(source)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\xe9", b"\0", b"bcc:", b"x" * 90]), max_size=20), st.data()
 )
@@ -161,6 +162,7 @@ def test_portions_make_no_difference(pieces: list[bytes], data: st.DataObject) -
     assert one.bare == (min(bare) if bare else None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_normalized_means_canonical(data: bytes) -> None:
     try:
