@@ -11,6 +11,7 @@ import os
 import posixpath
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -193,14 +194,18 @@ class DownloadJobs:
         progress: OnProgress | None,
         limit_rate: float | None,
     ) -> None:
-        self._context = context
         self._resolve = resolve
         self._directory = directory
-        self._resume = resume
-        self._verify = verify
-        self._progress = progress
-        self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._places = Destinations()
+        self._download = partial(
+            FileDownload,
+            context,
+            resume=resume,
+            verify=verify,
+            progress=progress,
+            limit_rate=None if limit_rate is None else RateLimit(limit_rate),
+            in_batch=True,
+        )
 
     async def run(self, source: Downloadable) -> _Fetched:
         """Fetch one file; a small one stays in memory."""
@@ -215,16 +220,7 @@ class DownloadJobs:
             else:
                 fetched.target = named_destination(self._directory, destination)
             self._places.take(fetched.target)
-            fetched.download = FileDownload(
-                self._context,
-                path,
-                fetched.target,
-                resume=self._resume,
-                verify=self._verify,
-                progress=self._progress,
-                limit_rate=self._limit,
-                in_batch=True,
-            )
+            fetched.download = self._download(path, fetched.target)
             await fetched.download.fetch()
         except NetClientError as error:
             fetched.error = error
@@ -300,11 +296,15 @@ class UploadJobs:
         self._context = context
         self._resolve = resolve
         self._directory = directory
-        self._atomic = atomic
-        self._resume = resume
-        self._progress = progress
-        self._limit = None if limit_rate is None else RateLimit(limit_rate)
         self._places = Destinations(remote=True)
+        self._upload = partial(
+            FileUpload,
+            context,
+            atomic=atomic,
+            resume=resume,
+            progress=progress,
+            limit_rate=None if limit_rate is None else RateLimit(limit_rate),
+        )
         self._made: set[str] = set()
         resolve(directory)
 
@@ -324,15 +324,7 @@ class UploadJobs:
                 shown = str(destination)
             target = self._resolve(self._place(shown, destination))
             self._places.take(target)
-            upload = FileUpload(
-                self._context,
-                content,
-                target,
-                atomic=self._atomic,
-                resume=self._resume,
-                progress=self._progress,
-                limit_rate=self._limit,
-            )
+            upload = self._upload(content, target)
             done = await self._store(upload, target)
         except NetClientError as error:
             return Item(shown, target, 0, upload.attempts if upload else 0, error)
