@@ -200,7 +200,8 @@ class Transaction:
             else:
                 self._refuse(verdict, address, refusal)
         elif answer is not None:
-            verdict.reply = answer
+            if verdict.reply is None or answer.kind == 2:
+                verdict.reply = answer
             if answer.kind == 2 and _said_yes(rcpt):
                 verdict.accepted.append(address)
             else:
@@ -229,8 +230,8 @@ class Transaction:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the content may have been accepted though no reply has come."""
-        return any(map(self._in_doubt, self.contents)) and not self._lone_dot
+        """Whether the content may have been accepted, or was, and the caller will never hear of it."""
+        return not self._lone_dot and any(self._in_doubt(ticket) or _said_yes(ticket) for ticket in self.contents)
 
     def _refuse(self, verdict: Verdict, address: str, reply: Reply) -> None:
         if reply.code == 421:
