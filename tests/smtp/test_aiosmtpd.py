@@ -35,10 +35,18 @@ class Handler:
         return "250 queued"
 
 
+class AnyPort(Controller):
+    """Listens where the system wants it."""
+
+    def _trigger_server(self) -> None:
+        assert self.server is not None
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @pytest.fixture
 def controller() -> Iterator[Controller]:
-    controller = Controller(Handler(), hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
-    controller._trigger_server = lambda: None  # type: ignore[method-assign] # it would connect to port 0
+    controller = AnyPort(Handler(), hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
     controller.start()
     yield controller
     controller.stop()
@@ -46,10 +54,8 @@ def controller() -> Iterator[Controller]:
 
 @pytest.mark.parametrize("mode", ["off", "standard", "eager"])
 async def test_aiosmtpd(controller: Controller, mode: str) -> None:
-    assert controller.server is not None
-    port = controller.server.sockets[0].getsockname()[1]
     content = "Subject: x\r\n\r\n.dots\r\nhällo\r\n".encode()
-    async with MailSender(f"smtp://127.0.0.1:{port}", pipelining=mode) as sender:  # type: ignore[arg-type]
+    async with MailSender(f"smtp://127.0.0.1:{controller.port}", pipelining=mode) as sender:  # type: ignore[arg-type]
         items = [Outgoing(content, "a@x", ["b@x", "nobody@x"]) for _ in range(20)]
         async with sender.send_many(items, concurrency=2) as receipts:
             async for receipt in receipts:
