@@ -170,7 +170,9 @@ class Transaction:
 
     @property
     def out_of_step(self) -> bool:
-        """Whether a reply shows that the server executed this transaction in another one's state (503)."""
+        """Whether a reply shows that the server executed this transaction in another one's state (503, 354)."""
+        if any(_code(ticket) // 100 == 3 for ticket in self.contents):
+            return True
         if _code(self._mail) == 503 or _code(self._rset) == 503:
             return True
         if _said_yes(self._mail) and any(_code(ticket) == 503 for _, ticket in self._rcpts):
@@ -183,7 +185,7 @@ class Transaction:
         for place, (address, _, _) in enumerate(self.plan.recipients):
             self._judge(verdict, address, self._rcpts[place][1] if self._rcpts else None)
         if verdict.unknown:
-            verdict.doubt = "the connection was lost before the reply to the content"
+            verdict.doubt = "no reply tells whether the content was accepted, or in which transaction"
         return verdict
 
     def _judge(self, verdict: Verdict, address: str, rcpt: Ticket[Command] | None) -> None:
@@ -204,6 +206,8 @@ class Transaction:
                 verdict.reply = answer
             if answer.kind == 2 and _said_yes(rcpt):
                 verdict.accepted.append(address)
+            elif answer.kind == 3:
+                verdict.unknown.append(address)  # it asks for what it has had
             else:
                 self._refuse(verdict, address, answer)
         elif content is not None and self._in_doubt(content):
