@@ -27,6 +27,8 @@ DOCUMENTED = [
     "TLSError", "ConnectionLost", "PhaseTimeout", "PoolTimeout", "ProtocolError", "TruncatedTransfer",
     "ReplyError", "TransientReplyError", "PermanentReplyError", "AuthenticationError",
     "RemoteFileNotFound", "RemotePermissionDenied", "OutcomeUnknown",
+    "MailSender", "SMTPConnection", "Receipt", "Outgoing", "DSN", "Extensions", "OAuth", "External",
+    "Message", "compose", "DKIM", "RecipientsRefused",
 ]
 # fmt: on
 
@@ -112,7 +114,10 @@ def samples() -> dict[type[errors.NetClientError], errors.NetClientError]:
     made: dict[type[errors.NetClientError], errors.NetClientError] = {}
     for name in errors.__all__:
         kind: Any = getattr(errors, name)
-        if issubclass(kind, errors.ReplyError):
+        if kind is errors.RecipientsRefused:
+            refused = {"b@x": netclients.Reply(550, ("5.1.1 No\nsuch",))}
+            made[kind] = kind(netclients.Receipt("<1@x>", refused=refused))
+        elif issubclass(kind, errors.ReplyError):
             made[kind] = kind("RETR f\udce9", 550, "No\nsuch", enhanced="5.1.1")
         elif issubclass(kind, errors.PhaseTimeout):
             made[kind] = kind("reply", 1.5, "what")

@@ -133,8 +133,7 @@ def _sender_of(addresses: dict[str, tuple[Mailbox, ...]]) -> Mailbox:
         raise ConfigurationError("sender: only one can send it")
     if len(authors) > 1 and not senders:
         raise ConfigurationError("from_: of several authors, sender= says who sends it (RFC 5322 section 3.6.2)")
-    first, *_ = senders or authors
-    return first
+    return (*senders, *authors)[0]
 
 
 @dataclass(frozen=True, slots=True)
