@@ -1,1 +1,4 @@
-"""Client objects of other libraries, connected by this one: :mod:`netclients.interop.aioftp`."""
+"""Client objects of other libraries, connected by this one.
+
+:mod:`netclients.interop.aioftp`, :mod:`netclients.interop.aiosmtplib`.
+"""
