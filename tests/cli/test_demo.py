@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
+from dataclasses import replace
 
+import anyio
 import pytest
 from rich.console import Console
 
-from netclients.cli.demo import corpus
+from netclients.cli.demo import corpus, letters
 from netclients.cli.demo import run as demo
+from netclients.cli.demo.addresses import ACCENTED, AFTER, AMID, BEFORE, SHY
+from netclients.cli.demo.board import make_board
 from netclients.cli.demo.corpus import make_corpus
+from netclients.cli.demo.mail import MailScenario
+from netclients.cli.demo.mailboxes import audit
 from netclients.cli.demo.scenario import Leg
 from netclients.cli.sizes import human_size, parse_size
+from netclients.smtp.types import Receipt
+from netclients.wire.replies import Reply
 
 BOUND = 60  # seconds; the promise of 15 is for a machine that does nothing else meanwhile
 
@@ -24,17 +33,20 @@ def test_everything_is_verified_and_cleaned_up(spawn, environment, tmp_path):
     process = spawn("demo", env={**environment, "TMPDIR": str(work)})
     stdout, stderr = process.communicate(timeout=BOUND)
     assert (process.returncode, stderr) == (0, b"")
-    assert stdout.count(b"300/300") == 2
-    assert b"every checksum is right" in stdout
+    assert stdout.count(b"300/300 files") == 2
+    assert stdout.count(b"240/240 messages") == 2
+    assert b"everything is right" in stdout
+    assert all(len(line) <= 80 for line in stdout.splitlines() if b"KiB/s" in line or b"MiB/s" in line)
     assert list(work.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-def test_interrupted(spawn, environment, tmp_path):
+@pytest.mark.parametrize("stage", [b"downloading", b"sending"])
+def test_interrupted(stage, spawn, environment, tmp_path):
     work = tmp_path / "tmp"
     work.mkdir()
     process = spawn("demo", env={**environment, "TMPDIR": str(work)})
-    while b"downloading" not in process.stdout.readline():
+    while stage not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=BOUND)
@@ -46,29 +58,37 @@ def test_interrupted(spawn, environment, tmp_path):
 def test_a_small_one_with_live_bars(monkeypatch):
     mix = (("small", 60, 1000, 5000), ("medium", 20, 20_000, 90_000), ("large", 4, 1_000_000, 2_000_000))
     monkeypatch.setattr(corpus, "_MIX", mix)
+    monkeypatch.setattr(letters, "_MIX", (("small", 70, 100, 5000), ("large", 4, 500_000, 900_000)))
     screen = io.StringIO()
     assert demo.run_demo(Console(file=screen, force_terminal=True, width=100))
     shown = screen.getvalue()
-    assert shown.count("84/84 ") >= 2
+    assert shown.count("84/84 files") >= 2
+    assert shown.count("74/74 messages") >= 2
     assert "cuts all connections" in shown
 
 
 class Failing:
     async def run(self, board, work):
         board.say("something")
-        return [Leg(name="X", items=2, verified=1, size=10, seconds=1, cuts=0, retries=0, resumed=0)]
+        return [Leg(name="X", unit="files", items=2, verified=1, size=10, seconds=1, cuts=0, retries=0, resumed=0)]
 
 
-def test_what_is_not_verified_is_a_failure(monkeypatch, cli):
+@pytest.fixture
+def failing(monkeypatch):
     monkeypatch.setattr(demo, "FTPScenario", Failing)
+    monkeypatch.setattr(demo, "MailScenario", Failing)
+
+
+@pytest.mark.usefixtures("failing")
+def test_what_is_not_verified_is_a_failure(cli):
     screen = io.StringIO()
     assert demo.run_demo(Console(file=screen)) is False
     assert "FAILED" in screen.getvalue()
     assert cli("demo").exit_code == 1
 
 
-def test_live_board(monkeypatch):
-    monkeypatch.setattr(demo, "FTPScenario", Failing)
+@pytest.mark.usefixtures("failing")
+def test_live_board():
     screen = io.StringIO()
     demo.run_demo(Console(file=screen, force_terminal=True))
     assert "something" in screen.getvalue()
@@ -95,6 +115,98 @@ def test_files_are_the_same_in_every_run(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-1])
     next(path for path in second.root.iterdir() if path != damaged).unlink()
     assert first.count_verified(second.root) == len(first.checksums) - 2
+
+
+def test_mail_alone(tmp_path):
+    screen = io.StringIO()
+
+    async def run():
+        with make_board(Console(file=screen, width=200)) as board:
+            return await MailScenario().run(board, tmp_path)
+
+    legs = anyio.run(run)
+    shown = screen.getvalue()
+    assert [(leg.items, leg.verified, leg.resumed) for leg in legs] == [(240, 240, None)] * 2
+    # Cuts amid and before contents are made good for; those behind them leave six messages in doubt in each leg.
+    assert all(leg.cuts > 10 and leg.retries > 10 for leg in legs)
+    doubts = re.findall(r"of (\d+) nobody knows, as the reply was lost: (\d+) of them have the message", shown)
+    assert len(doubts) == 2
+    assert len(set(doubts)) == 1
+    unknown, found = map(int, doubts[0])
+    assert 3 <= found <= unknown - 3
+    assert "should not be" not in shown
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(letters, "_MIX", (("small", 90, 100, 5000), ("large", 3, 100_000, 200_000), ("huge", 2, 9, 9)))
+        return letters.make_letters(tmp_path_factory.mktemp("attachments"))
+
+
+def test_messages_are_of_all_kinds(composed):
+    digests = {letter.sha256 for letter in composed}
+    assert len(digests) == len(composed) == 95
+    recipients = {address for letter in composed for address in letter.message.recipients}
+    assert {SHY, ACCENTED} <= recipients
+    assert any(letter.gone == set(letter.message.recipients) for letter in composed)
+    assert any(letter.gone < set(letter.message.recipients) for letter in composed if letter.gone)
+    senders = [letter.message.from_.partition("-")[0] for letter in composed]
+    assert [senders.count(name) for name in (AMID, BEFORE, AFTER)] == [2, 3, 3]
+    assert any(letter.message.content is None for letter in composed)  # an attachment is a file
+    parsed = composed[5].message.as_email_message()
+    [attached] = parsed.iter_attachments()
+    assert "größe" in attached.get_filename()
+
+
+def told(composed):
+    """Receipts of a server that has accepted everybody but those who are gone, and what is in its mailboxes."""
+    receipts, copies = [], []
+    for index, letter in enumerate(composed):
+        accepted = tuple(address for address in letter.message.recipients if address not in letter.gone)
+        refused = dict.fromkeys(letter.gone, Reply(550, ("No.",)))
+        receipts.append(Receipt("", accepted=accepted, refused=refused, index=index))
+        copies += [(address, letter.sha256) for address in accepted]
+    return receipts, copies
+
+
+def test_audit_of_the_truth(composed):
+    receipts, copies = told(composed)
+    found = audit(composed, receipts, copies)
+    assert (found.right, found.strays, found.unknown) == (len(composed), 0, 0)
+    assert found.accepted == len(copies)
+    assert found.refused == sum(len(letter.gone) for letter in composed) > 0
+
+
+def test_audit_of_lies(composed):
+    receipts, copies = told(composed)
+    right = len(composed)
+    first = copies[0]
+    assert audit(composed, receipts, copies[1:]).right == right - 1  # lost
+    assert audit(composed, receipts, [*copies, first]).right == right - 1  # twice
+    assert audit(composed, receipts[1:], copies).right == right - 1  # no receipt
+    damaged = audit(composed, receipts, [(first[0], "0" * 64), *copies[1:]])
+    assert (damaged.right, damaged.strays) == (right - 1, 1)
+    assert audit(composed, receipts, [*copies, ("somebody@else.test", first[1])]).strays == 1
+
+    place = next(index for index, letter in enumerate(composed) if letter.gone)
+    gone = next(iter(composed[place].gone))
+    assert audit(composed, receipts, [*copies, (gone, composed[place].sha256)]).right == right - 1
+    liar = replace(receipts[place], accepted=composed[place].message.recipients, refused={})
+    assert audit(composed, [*receipts[:place], liar, *receipts[place + 1 :]], copies).right == right - 1
+
+
+def test_audit_of_doubts(composed):
+    receipts, copies = told(composed)
+    honest = replace(receipts[0], accepted=(), unknown=receipts[0].accepted)
+    receipts[0] = honest
+    both = audit(composed, receipts, copies)
+    assert (both.right, both.unknown, both.found) == (len(composed), len(honest.unknown), len(honest.unknown))
+    neither = audit(composed, receipts, copies[len(honest.unknown) :])
+    assert (neither.right, neither.found) == (len(composed), 0)
+    assert audit(composed, receipts, [*copies, copies[0]]).right == len(composed) - 1
+    receipts[0] = replace(honest, unknown=(), unsent=honest.unknown)
+    assert audit(composed, receipts, copies[len(honest.unknown) :]).right == len(composed) - 1
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,12 @@ class Board(ABC):
         """Tell of a stage that begins, or of an event."""
 
     @abstractmethod
-    def begin(self, name: str, items: int, size: int) -> None:
-        """A leg of ``items`` files and ``size`` bytes begins."""
+    def begin(self, name: str, deed: str, items: int, unit: str, size: int) -> None:
+        """A leg begins: ``"downloading"`` 300 ``"files"`` of ``size`` bytes in all."""
 
     @abstractmethod
     def advance(self, name: str, *, items: int = 0, size: int = 0) -> None:
-        """So many more files or bytes have come."""
+        """So many more items or bytes are done."""
 
 
 class PlainBoard(Board):
@@ -51,9 +51,9 @@ class PlainBoard(Board):
         """See :meth:`Board.say`."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def begin(self, name: str, items: int, size: int) -> None:
+    def begin(self, name: str, deed: str, items: int, unit: str, size: int) -> None:
         """See :meth:`Board.begin`."""
-        self.say(f"{name}: downloading {items} files, {human_size(size)}")
+        self.say(f"{name}: {deed} {items} {unit}, {human_size(size)}")
 
     def advance(self, name: str, *, items: int = 0, size: int = 0) -> None:
         """See :meth:`Board.advance`."""
@@ -68,10 +68,10 @@ class LiveBoard(PlainBoard):
         self._tasks: dict[str, TaskID] = {}
         self._items: dict[str, int] = {}
 
-    def begin(self, name: str, items: int, size: int) -> None:
+    def begin(self, name: str, deed: str, items: int, unit: str, size: int) -> None:
         """See :meth:`Board.begin`."""
         self._items[name] = 0
-        self._tasks[name] = self._progress.add_task(name, total=size, items=0, of=items)
+        self._tasks[name] = self._progress.add_task(name, total=size, items=0, of=items, unit=unit)
 
     def advance(self, name: str, *, items: int = 0, size: int = 0) -> None:
         """See :meth:`Board.advance`."""
@@ -89,7 +89,7 @@ def make_board(console: Console) -> Iterator[Board]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[items]}/{task.fields[of]} files"),
+        TextColumn("{task.fields[items]}/{task.fields[of]} {task.fields[unit]}"),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
     )

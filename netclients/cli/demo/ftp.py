@@ -19,8 +19,6 @@ from netclients.ftp.client import FTPClient
 from netclients.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from netclients.cli.demo.board import Board
 
 __all__ = ["FTPScenario"]
@@ -39,14 +37,14 @@ class FTPScenario:
         board.say("starting two FTP servers on loopback, one with TLS, and making files")
         originals = work / "originals"
         originals.mkdir()
-        async with ServerProcess(originals) as servers:
+        async with ServerProcess("ftp", originals) as servers:
             corpus = await to_thread.run_sync(make_corpus, originals)
             addresses = await servers.ready()
             legs = [_Leg(board, servers, corpus, name) for name in addresses]
             for leg in legs:
                 await leg.run(addresses[leg.server], work / leg.server)
-            await servers.stop()
-        return [leg.result(servers.cuts) for leg in legs]
+            reports = await servers.stop()
+        return [leg.result(reports[leg.server]["cuts"]) for leg in legs]
 
 
 class _Leg(Events):
@@ -65,7 +63,7 @@ class _Leg(Events):
     async def run(self, address: Address, destination: Path) -> None:
         """Download, then verify."""
         corpus, board = self._corpus, self._board
-        board.begin(self._name, len(corpus.checksums), corpus.size)
+        board.begin(self._name, "downloading", len(corpus.checksums), "files", corpus.size)
         started = time.monotonic()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._cut_half_way)
@@ -91,15 +89,16 @@ class _Leg(Events):
                     self._board.say(f"{item.source}: {printable(str(item.error))}")
                 self._board.advance(self._name, items=1)
 
-    def result(self, cuts: Mapping[str, int]) -> Leg:
+    def result(self, cuts: int) -> Leg:
         """Return the row."""
         return Leg(
             name=self._name,
+            unit="files",
             items=len(self._corpus.checksums),
             verified=self._verified,
             size=self._corpus.size,
             seconds=self._seconds,
-            cuts=cuts[self.server],
+            cuts=cuts,
             retries=self._retries,
             resumed=self._resumed,
         )

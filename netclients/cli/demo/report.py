@@ -19,21 +19,22 @@ __all__ = ["table_of"]
 
 def table_of(legs: Sequence[Leg]) -> Table:
     """Return one row for each leg."""
-    table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True)
+    # All of it fits into 80 columns.
+    table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True, show_edge=False)
     table.add_column("", no_wrap=True)
-    for title in ("files", "size", "time", "throughput", "cut", "retried", "resumed", "verified"):
+    for title in ("size", "time", "speed", "cut", "retried", "resumed"):
         table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("verified", no_wrap=True)
     for leg in legs:
         table.add_row(
             leg.name,
-            str(leg.items),
             human_size(leg.size),
             f"{leg.seconds:.1f} s",
             f"{human_size(leg.size / max(leg.seconds, 1e-9))}/s",
             str(leg.cuts),
             str(leg.retries),
-            human_size(leg.resumed),
-            f"{leg.verified}/{leg.items}",
+            "-" if leg.resumed is None else human_size(leg.resumed),
+            f"{leg.verified}/{leg.items} {leg.unit}",
             style="" if leg.good else "red",
         )
     return table

@@ -12,6 +12,7 @@ import anyio
 
 from netclients.cli.demo.board import make_board
 from netclients.cli.demo.ftp import FTPScenario
+from netclients.cli.demo.mail import MailScenario
 from netclients.cli.demo.report import table_of
 from netclients.errors import ConfigurationError
 
@@ -32,13 +33,17 @@ def run_demo(console: Console) -> bool:
     for module in ("aioftp", "trustme"):
         if importlib.util.find_spec(module) is None:
             raise ConfigurationError(f"the demo needs {module}, which comes with: pip install 'netclients[demo]'")
-    scenarios: tuple[Scenario, ...] = (FTPScenario(),)
+    scenarios: tuple[Scenario, ...] = (FTPScenario(), MailScenario())
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="netclients-demo-", ignore_cleanup_errors=True) as work:
         legs = anyio.run(_run_all, scenarios, console, Path(work))
-    console.print(table_of(legs))
+    console.print("", table_of(legs), "", sep="\n")
     good = all(leg.good for leg in legs)
-    verdict = "every checksum is right" if good else "FAILED: not everything arrived as it was sent"
+    verdict = (
+        "everything is right, every checksum and every receipt"
+        if good
+        else "FAILED: not everything arrived as it was sent"
+    )
     console.print(f"{verdict}; {time.monotonic() - started:.1f} s altogether", highlight=False)
     return good
 

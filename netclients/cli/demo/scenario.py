@@ -17,19 +17,21 @@ __all__ = ["Leg", "Scenario"]
 class Leg:
     """One part of a scenario, as one row of the table.
 
-    ``items`` is how many files (later: messages, articles) were wanted, ``verified`` how many of them arrived with
-    the right checksum; ``size`` is in bytes. ``cuts`` counts the connections that the server cut on purpose,
-    ``retries`` what the client did about it; ``resumed`` is how many bytes it did not have to ask for again.
+    ``items`` is how many of ``unit`` (``"files"``, ``"messages"``) were wanted, ``verified`` how many of them are
+    certainly where they should be, with the right checksum; ``size`` is in bytes. ``cuts`` counts the connections that
+    the server cut on purpose, ``retries`` what the client did about it; ``resumed`` is how many bytes it did not have
+    to ask for again, None where there is no such thing.
     """
 
     name: str
+    unit: str
     items: int
     verified: int
     size: int
     seconds: float
     cuts: int
     retries: int
-    resumed: int
+    resumed: int | None = None
 
     @property
     def good(self) -> bool:

@@ -1,8 +1,8 @@
-"""The demo's FTP servers, seen from the client: a process of their own, so that both sides share no interpreter.
+"""The demo's servers, seen from the client: a process of their own, so that both sides share no interpreter.
 
 Parent and child speak in lines of JSON: the child says where its servers are, the parent says which one shall cut
-all its connections, and ends its input to end the child, which says at last how often it has cut. The parent's
-death ends the input, too.
+all its connections, and ends its input to end the child, which says at last what its servers have done. The
+parent's death ends the input, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from netclients.errors import ConnectError
 __all__ = ["ServerProcess"]
 
 _CHILD = "netclients.cli.demo.serving"
-_MAX_LINE = 64 * 1024
+_MAX_LINE = 64 * 1024 * 1024  # mailboxes are listed in one
 _PATIENCE = 30  # seconds: a slow machine makes keys
 
 
@@ -37,15 +37,17 @@ class Address:
 
 
 class ServerProcess:
-    """The child, seen from the parent; use it with ``async with``; its servers have names."""
+    """The child, seen from the parent; use it with ``async with``; its servers have names.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    ``kind`` is ``"ftp"``, whose servers have the files below ``root``, or ``"mail"``.
+    """
+
+    def __init__(self, kind: str, root: Path | None = None) -> None:
+        self._arguments = [kind] if root is None else [kind, str(root)]
         self._process: Process | None = None
-        self.cuts: Mapping[str, int] = {}
 
     async def __aenter__(self) -> Self:
-        command = [sys.executable, "-m", _CHILD, str(self._root)]
+        command = [sys.executable, "-m", _CHILD, *self._arguments]
         self._process = await anyio.open_process(command, stderr=None)
         assert self._process.stdout is not None
         self._lines = BufferedByteReceiveStream(self._process.stdout)
@@ -66,12 +68,16 @@ class ServerProcess:
         assert self._process.stdin is not None
         await self._process.stdin.send(json.dumps({"sever": name}).encode() + b"\n")
 
-    async def stop(self) -> None:
-        """End the servers; afterwards ``cuts`` tells how often each has cut a connection."""
+    async def stop(self) -> Mapping[str, Mapping[str, Any]]:
+        """End the servers; return what each has to tell.
+
+        ``cuts`` is how often it has cut a connection, ``copies`` are pairs of recipient and SHA-256, one for each
+        message in each mailbox.
+        """
         assert self._process is not None
         assert self._process.stdin is not None
         await self._process.stdin.aclose()
-        self.cuts = await self._read()
+        return await self._read()
 
     async def _read(self) -> dict[str, Any]:
         try:
