@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netclients import errors
+from netclients import Receipt, Reply, errors
 from netclients.errors import (
     LocalFileError,
     NetClientError,
@@ -35,6 +35,8 @@ KEYWORDS: dict[str, dict[str, object]] = {
 
 
 def example(name: str) -> NetClientError:
+    if name == "RecipientsRefused":
+        return errors.RecipientsRefused(Receipt("<1@x>", refused={"b@x": Reply(550, ("5.1.1 no",))}))
     args = EXAMPLES["ReplyError"] if name in REPLIES else EXAMPLES.get(name, ("what went wrong",))
     error = getattr(errors, name)(*args, **KEYWORDS.get(name, {}))
     assert isinstance(error, NetClientError)
@@ -106,6 +108,7 @@ def test_the_tree() -> None:
         "TooManyConnections": "TransientReplyError",
         "TransientReplyError": "ReplyError",
         "PermanentReplyError": "ReplyError",
+        "RecipientsRefused": "ReplyError",
         "AuthenticationError": "PermanentReplyError",
         "RemoteFileNotFound": "PermanentReplyError",
         "RemoteIsADirectory": "PermanentReplyError",

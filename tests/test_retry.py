@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netclients import errors
+from netclients import Receipt, Reply, errors
 from netclients import retry as retry_module
 from netclients.events import Events, Trace
 from netclients.retry import RetryPolicy, Schedule, is_temporary, retrying
@@ -131,7 +131,9 @@ TEMPORARY |= {"TruncatedTransfer"}
 @pytest.mark.parametrize("name", errors.__all__)
 async def test_which_errors_are_temporary(clock: Clock, name: str) -> None:
     kind = getattr(errors, name)
-    if issubclass(kind, errors.ReplyError):
+    if kind is errors.RecipientsRefused:
+        error = kind(Receipt("", refused={"b@x": Reply(450, ("x",))}))
+    elif issubclass(kind, errors.ReplyError):
         error = kind("RETR", 450, "x")
     else:
         error = kind("reply", 1) if issubclass(kind, errors.PhaseTimeout) else kind("x")
