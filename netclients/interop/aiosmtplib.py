@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import inspect
 import ssl
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 try:
     import aiosmtplib
@@ -288,8 +288,8 @@ class _Protocol(SMTPProtocol):
         super().data_received(data)
         if answered or (self._answered and self._buffer):
             self._intruded = True
-            if isinstance(self.transport, asyncio.Transport):
-                self.transport.abort()  # aiosmtplib begins no handshake on a transport that is closing
+            # aiosmtplib begins no handshake on a transport that is closing. (uvloop's is no asyncio.Transport.)
+            cast("asyncio.Transport", self.transport).abort()
 
     @property
     def _answered(self) -> bool:

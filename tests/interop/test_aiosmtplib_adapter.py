@@ -31,7 +31,7 @@ from netclients import (
 )
 from netclients.interop.aiosmtplib import ConnectedClient, aiosmtplib_client
 from netclients.testing import SMTPServer
-from netclients.testing.smtp_faults import Delay, Greylist, Hangup, InjectClear, Reply, Stall
+from netclients.testing.smtp_faults import Delay, Greylist, Hangup, HangupAfter, InjectClear, Reply, Stall
 from tests.interop.proxy_servers import Proxy, Socks5Proxy
 from tests.interop.test_aioftp_adapter import server_that
 from tests.servers import MailServer
@@ -323,6 +323,8 @@ class Seen(Events):
         (Hangup("CONNECT", times=1), ConnectionLost),
         (Hangup("EHLO", times=1), ConnectionLost),
         (Hangup("STARTTLS", times=1), ConnectionLost),
+        (HangupAfter("STARTTLS", times=1), ConnectionLost),
+        (Reply("EHLO", "421 4.3.2 Full.", times=1), TooManyConnections),
         (Reply("STARTTLS", "454 4.7.0 Not now.", times=1), None),
         (Reply("AUTH", "454 4.7.0 Not now.", times=1), None),
         (Stall("CONNECT", times=1), PhaseTimeout),
@@ -386,6 +388,25 @@ async def test_a_handshake_that_never_ends() -> None:
         assert caught.value.phase == "handshake"
 
 
+async def test_a_challenge_that_is_none() -> None:
+    faults = [Reply("AUTH", "334 abcde")]
+    with SMTPServer(tls="starttls", users=USERS, mechanisms=["CRAM-MD5"], faults=faults) as server:
+        with pytest.raises(ProtocolError):
+            async with aiosmtplib_client(server.url, ssl_context=server.client_context(), retry=QUICK):
+                raise AssertionError
+        assert server.stats.connections == 1
+
+
+async def test_a_server_that_hangs_up_within_the_handshake() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+
+    async with server_that(talk) as address:
+        with pytest.raises(ConnectionLost, match="handshake"):
+            async with aiosmtplib_client(f"smtps://{address}", retry=ONCE):
+                raise AssertionError
+
+
 async def test_no_tls_where_it_should_be() -> None:
     with SMTPServer() as server, pytest.raises(TLSError):
         async with aiosmtplib_client(f"smtps://127.0.0.1:{server.port}", retry=ONCE, timeouts=SOON):
@@ -444,7 +465,7 @@ async def test_arguments_are_checked() -> None:
         {"local_hostname": ""},
     ):
         with pytest.raises(ConfigurationError):
-            async with aiosmtplib_client("smtp://127.0.0.1", **options):  # type: ignore[arg-type]
+            async with aiosmtplib_client("smtp://127.0.0.1", **options):
                 raise AssertionError
 
 
