@@ -266,6 +266,8 @@ class SMTPConnection(Conversation[Command]):
     async def _send_piece(self, ticket: Ticket[Command], piece: bytes) -> bool:
         self.protocol.released_behind(ticket, len(piece))
         await self._engine.send(piece, self.settings.timeouts.stall, "stall")
+        if not ticket.open:
+            await self.flush()  # the tickets of further replies, which may be here already
         self.look()
         return not ticket.open or (ticket.reply is None and not self.protocol.ended)
 

@@ -93,6 +93,8 @@ class Courier:
         eager = self._eager and self._learned.eager and plan.message.size <= _EAGER_LARGEST
         guard = self._unclean or self._ahead
         self.flight.append(Transaction(connection, delivery, plan, ahead=self._ahead, eager=eager, guard=guard))
+        if self._most_mails is not None and connection.mails >= self._most_mails:
+            connection.mark()  # it carries no other
 
     def prompt(self) -> None:
         """Submit what the replies that have come allow.
@@ -147,9 +149,14 @@ class Courier:
         transaction.streamed(whole=whole)
         if whole:
             return
-        if ticket.reply is None or ticket.reply.kind == 2:
-            raise ProtocolError("the server answered before it had the content")
-        self.connection.mark()
+        # The server still waits for the end of this content: nothing else may be said to it.
+        self._over = True
+        self.connection.abort("the server answered before it had the content")
+        if ticket.reply is None:
+            raise ConnectionLost("the connection was lost amid the content")
+        if ticket.reply.kind == 2:
+            transaction.answered_early = True
+            raise ProtocolError("the server accepted a content that it had not had")
 
     def _landed(self) -> list[Transaction]:
         landed = []

@@ -98,8 +98,10 @@ class Delivery:
         self._require_tls = require_tls
         if not self.waiting:
             raise ConfigurationError("the message has no recipient")
-        if sender:
+        if sender != "":
             arguments.mailbox(sender)
+        if not isinstance(dsn, DSN | None):
+            raise ConfigurationError(f"dsn is a DSN, not a {type(dsn).__name__}")
         self._mail_options = _parameters(mail_options)
         self._rcpt_options = _parameters(rcpt_options)
         self._doubt = ""
@@ -213,8 +215,8 @@ class Delivery:
             self._failure = error
 
     def fail(self, error: NetClientError) -> None:
-        """Those who still wait will not get it."""
-        self._failure = error
+        """Those who still wait will not get it; an earlier reason stands."""
+        self._failure = self._failure or error
 
     def limit(self, verdict: Verdict, learned: Learned) -> None:
         """Learn how many recipients the server takes at a time, if it has just said so."""

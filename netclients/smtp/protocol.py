@@ -83,7 +83,9 @@ class SMTPProtocol(ReplyDialogue[Command]):
 
     def pipelining_of(self, command: Command) -> Pipelining:
         """Without the extension, one command at a time (RFC 2920 section 3.1)."""
-        return command.traits.pipelining if self.pipelining else Pipelining.BARRIER
+        # Behind a content, LMTP's further replies come without being asked for.
+        ahead = self.pipelining or command.doubtful
+        return command.traits.pipelining if ahead else Pipelining.BARRIER
 
     def receive_eof(self) -> None:
         """The server has closed."""

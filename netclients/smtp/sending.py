@@ -75,6 +75,8 @@ async def send_once(
     flight = _Flight(Courier(connection), RetryPolicy(attempts=1), lambda _, __: None)
     flight.begin(delivery)
     await flight.run(lambda: None)
+    if delivery.waiting:
+        delivery.fail(ConnectionLost("one transaction did not reach everybody"))
     receipt = delivery.receipt()
     if receipt.unknown or not receipt.accepted:
         receipt.raise_for_error()

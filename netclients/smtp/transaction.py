@@ -53,6 +53,7 @@ class Transaction:
         self._connection = connection
         self._ahead = ahead
         self._lmtp = connection.settings.lmtp
+        self.answered_early: bool = False
         self._lone_dot = False
         self._rset = connection.submit(commands.command("RSET")) if guard else None
         self._mail = connection.submit(commands.mail(plan.sender, plan.parameters))
@@ -204,9 +205,9 @@ class Transaction:
         elif answer is not None:
             if verdict.reply is None or answer.kind == 2:
                 verdict.reply = answer
-            if answer.kind == 2 and _said_yes(rcpt):
+            if answer.kind == 2 and _said_yes(rcpt) and not self.answered_early:
                 verdict.accepted.append(address)
-            elif answer.kind == 3:
+            elif answer.kind == 3 or self.answered_early:
                 verdict.unknown.append(address)  # it asks for what it has had
             else:
                 self._refuse(verdict, address, answer)
