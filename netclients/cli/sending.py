@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netclients.cli.credentials import Credentials
 from netclients.cli.failures import FAILED, combine, complain, exit_code
 from netclients.cli.targets import parse_target
-from netclients.errors import ConfigurationError, printable
+from netclients.errors import ConfigurationError, LocalFileError, printable
 
 if TYPE_CHECKING:
     from netclients.cli.session import Session
@@ -42,10 +42,11 @@ def send(session: Session, url: str, letter: Letter) -> Coroutine[Any, Any, int]
 
     Raises:
         ConfigurationError: the arguments make no sense.
+        LocalFileError: a file for the message can't be read.
     """
     session.check()
     target = parse_target(url, Credentials())
-    messages = _raw_messages(letter) if letter.raw else iter([_composed(letter)])
+    messages = _raw_messages(letter) if letter.raw else [_composed(letter)]
     return _send(session.sender(target.server), messages, names=letter.raw, as_json=session.json)
 
 
@@ -71,7 +72,7 @@ def _composed(letter: Letter) -> Outgoing:
     return Outgoing(message)
 
 
-def _raw_messages(letter: Letter) -> Iterator[Outgoing]:
+def _raw_messages(letter: Letter) -> list[Outgoing]:
     """Raw messages are sent as they are but for their line ends; the envelope is that of the options."""
     from netclients.smtp.client import Outgoing
 
@@ -79,9 +80,12 @@ def _raw_messages(letter: Letter) -> Iterator[Outgoing]:
         raise ConfigurationError("--raw needs --from and --to: the envelope")
     if any((letter.cc, letter.bcc, letter.subject, letter.text, letter.html, letter.attachments)):
         raise ConfigurationError("--raw takes --from and --to, nothing else")
-    for name in letter.raw:
-        source = _standard_input() if name == "-" else Path(name)
-        yield Outgoing(source, letter.sender, letter.to, normalize=True)
+    if letter.raw.count("-") > 1:
+        raise ConfigurationError("--raw -: standard input can be read once")
+    return [
+        Outgoing(_standard_input() if name == "-" else Path(name), letter.sender, letter.to, normalize=True)
+        for name in letter.raw
+    ]
 
 
 def _standard_input() -> bytes:
@@ -101,16 +105,18 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{printable(str(path))}: {error.strerror}") from None
+        shown = printable(str(path))
+        raise LocalFileError(f"can't read {shown}: {error.strerror}", errno=error.errno, filename=str(path)) from None
 
 
-async def _send(sender: MailSender, messages: Iterator[Outgoing], *, names: Sequence[str], as_json: bool) -> int:
+async def _send(sender: MailSender, messages: Sequence[Outgoing], *, names: Sequence[str], as_json: bool) -> int:
     codes = []
     async with sender, sender.send_many(messages) as receipts:
         async for receipt in receipts:
-            _print(receipt, as_json=as_json)
+            name = names[receipt.index] if names else None
+            _print(receipt, name, as_json=as_json)
             if receipt.error is not None:
-                complain(receipt.error, names[receipt.index] if names else None)
+                complain(receipt.error, name)
             codes.append(_code_of(receipt))
     return combine(codes)
 
@@ -121,9 +127,9 @@ def _code_of(receipt: Receipt) -> int:
     return FAILED if receipt.accepted or receipt.error is None else exit_code(receipt.error)
 
 
-def _print(receipt: Receipt, *, as_json: bool) -> None:
+def _print(receipt: Receipt, name: str | None, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(_as_object(receipt)) + "\n")
+        sys.stdout.write(json.dumps(_as_object(receipt, name)) + "\n")
         return
     for address in receipt.accepted:
         sys.stdout.write(f"accepted {printable(address)}\n")
@@ -134,8 +140,9 @@ def _print(receipt: Receipt, *, as_json: bool) -> None:
             sys.stdout.write(f"{word} {printable(address)}\n")
 
 
-def _as_object(receipt: Receipt) -> dict[str, object]:
+def _as_object(receipt: Receipt, name: str | None) -> dict[str, object]:
     return {
+        "source": name,
         "message_id": receipt.message_id,
         "ok": receipt.ok,
         "accepted": receipt.accepted,
@@ -148,4 +155,5 @@ def _as_object(receipt: Receipt) -> dict[str, object]:
         "attempts": receipt.attempts,
         "seconds": round(receipt.seconds, 6),
         "error": None if receipt.error is None else printable(str(receipt.error)),
+        "error_type": None if receipt.error is None else type(receipt.error).__name__,
     }
