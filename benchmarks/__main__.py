@@ -1,7 +1,7 @@
-"""``python -m benchmarks [--rows ROW,…] [--runs N] [--quick] [--write FILE]``: measure and print.
+"""``python -m benchmarks [--rows ROW,…] [--runs N] [--quick] [--write FILE | --update FILE]``: measure and print.
 
-Needs Linux, root and vsftpd, curl and lftp (Debian packages), and aioftp and uvloop (the dependency group
-``bench``). A row or contender that can't run says why and is left out.
+Needs Linux, root and vsftpd, curl, lftp, Postfix with its smtp-sink and Dovecot (Debian packages), and the
+dependency group ``bench``. A row or contender that can't run says why and is left out.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import row_at_once, row_download, row_file, row_import, row_many, row_sync
-from benchmarks.harness import Bench, Row, RowMissing, render
+from benchmarks import row_at_once, row_download, row_file, row_import, row_many, row_smtp, row_sync
+from benchmarks.harness import Bench, Row, RowMissing, render, replace_sections
 from benchmarks.machine import describe
 
 ROWS: Mapping[str, Row] = {
@@ -23,6 +23,10 @@ ROWS: Mapping[str, Row] = {
     "at-once": row_at_once.at_once,
     "import": row_import.imports,
     "sync": row_sync.calls,
+    "smtp": row_smtp.near,
+    "smtp-latency": row_smtp.far_away,
+    "smtp-memory": row_smtp.many,
+    "compose": row_smtp.composing,
 }
 
 HEAD = """# Benchmarks
@@ -40,14 +44,17 @@ worst run.
 def main() -> None:
     arguments = _parse()
     bench = Bench(runs=arguments.runs, quick=arguments.quick)
-    page = HEAD.format(runs=bench.runs, machine=describe()).splitlines()
-    print("\n".join(page))
+    page = HEAD.format(runs=bench.runs, machine=describe())
+    print(page)
+    sections = []
     for name in arguments.rows:
-        lines = _measure(name, bench)
-        print("\n".join(lines), flush=True)
-        page += lines
+        sections.append(_measure(name, bench))
+        print("\n".join(sections[-1]), flush=True)
     if arguments.write is not None:
-        arguments.write.write_text("\n".join(page).rstrip() + "\n", encoding="utf-8")
+        arguments.write.write_text(replace_sections(page, sections), encoding="utf-8")
+    if arguments.update is not None:
+        page = arguments.update.read_text(encoding="utf-8")
+        arguments.update.write_text(replace_sections(page, sections), encoding="utf-8")
 
 
 def _measure(name: str, bench: Bench) -> list[str]:
@@ -65,7 +72,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"some of: {','.join(ROWS)}")
     parser.add_argument("--runs", type=int, default=5, help="how often each contender is measured (5)")
     parser.add_argument("--quick", action="store_true", help="little work: shows that it runs, not how fast")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page here too")
+    file = parser.add_mutually_exclusive_group()
+    file.add_argument("--write", type=Path, metavar="FILE", help="write the page here too")
+    file.add_argument("--update", type=Path, metavar="FILE", help="replace only the measured rows of this page")
     return parser.parse_args()
 
 

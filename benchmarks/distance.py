@@ -8,21 +8,27 @@ network; no ``sch_netem`` is needed. ``through_proxy``: the project's own fault 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmarks.account import Account
 from benchmarks.harness import ROOT, RowMissing, worker_command
 from benchmarks.servers import account_of, second_vsftpd, vsftpd
-from tests.servers import RealServer
+from tests.servers import MailServer, RealServer
 
 Far = tuple[RealServer, Account, Sequence[str]]
 """The server whose files count, the address to use, and what to put in front of a contender's command."""
+
+FarMail = tuple[str, int, Sequence[str]]
+"""Address and port of a mail server, and what to put in front of a contender's command."""
 
 CLIENT, SERVER = "10.117.0.1", "10.117.0.2"
 
@@ -32,17 +38,28 @@ def through_proxy(work: Path, round_trip: float) -> Iterator[Far]:
     """Put the fault proxy, in a process of its own, in front of vsftpd."""
     with vsftpd(work) as server:
         account = account_of(server)
-        with _background(
-            "distance.serve_proxy", host=account["host"], port=account["port"], round_trip=round_trip
-        ) as line:
-            yield server, {**account, "port": int(line)}, ()
+        with _proxy(account["host"], account["port"], round_trip, ftp=True) as port:
+            yield server, {**account, "port": port}, ()
 
 
-def serve_proxy(host: str, port: int, round_trip: float) -> None:
+@contextlib.contextmanager
+def mail_through_proxy(server: MailServer, round_trip: float) -> Iterator[FarMail]:
+    """Put the fault proxy, in a process of its own, in front of a mail server."""
+    with _proxy(server.host, server.ports["smtp"], round_trip, ftp=False) as port:
+        yield server.host, port, ()
+
+
+@contextlib.contextmanager
+def _proxy(host: str, port: int, round_trip: float, *, ftp: bool) -> Iterator[int]:
+    with _background("distance.serve_proxy", host=host, port=port, round_trip=round_trip, ftp=ftp) as line:
+        yield int(line)
+
+
+def serve_proxy(host: str, port: int, round_trip: float, ftp: bool) -> None:
     """Run the proxy until standard input ends; print its port."""
     from netclients.testing import FaultProxy, Plan
 
-    with FaultProxy((host, port), plan=Plan.round_trip(round_trip), ftp=True) as proxy:
+    with FaultProxy((host, port), plan=Plan.round_trip(round_trip), ftp=ftp) as proxy:
         print(proxy.port, flush=True)
         sys.stdin.read()
 
@@ -50,6 +67,29 @@ def serve_proxy(host: str, port: int, round_trip: float) -> None:
 @contextlib.contextmanager
 def through_namespaces(work: Path, round_trip: float) -> Iterator[Far]:
     """Run vsftpd in one network namespace, contenders in another."""
+    with (
+        _namespaces(round_trip) as (here, there),
+        vsftpd(work, PASV_ADDRESS=SERVER) as server,
+        second_vsftpd(server, {"listen_address": SERVER}, _inside(there)),
+    ):
+        account: Account = {**account_of(server), "host": SERVER}
+        yield server, account, _inside(here)
+
+
+@contextlib.contextmanager
+def mail_through_namespaces(server: MailServer, round_trip: float) -> Iterator[FarMail]:
+    """Run contenders in one network namespace; in the other one a relay hands all bytes on to a mail server."""
+    port = server.ports["smtp"]
+    with (
+        _namespaces(round_trip) as (here, there),
+        _background("distance.relay", namespace=there, port=port, target=[server.host, port]),
+    ):
+        yield SERVER, port, _inside(here)
+
+
+@contextlib.contextmanager
+def _namespaces(round_trip: float) -> Iterator[tuple[str, str]]:
+    """Make the two namespaces and the link between them."""
     if shutil.which("ip") is None or not Path("/dev/net/tun").exists():
         raise RowMissing("network namespaces need iproute2 and /dev/net/tun")
     here, there = f"netclients-c{os.getpid()}", f"netclients-s{os.getpid()}"
@@ -58,11 +98,11 @@ def through_namespaces(work: Path, round_trip: float) -> Iterator[Far]:
             _ip("netns", "add", name)
             stack.callback(_ip, "netns", "del", name)
         stack.enter_context(_background("distance.carry", here=here, there=there, delay=round_trip / 2))
-        with vsftpd(work, PASV_ADDRESS=SERVER) as server:
-            inside = ("ip", "netns", "exec", there)
-            stack.enter_context(second_vsftpd(server, {"listen_address": SERVER}, inside))
-            account: Account = {**account_of(server), "host": SERVER}
-            yield server, account, ("ip", "netns", "exec", here)
+        yield here, there
+
+
+def _inside(namespace: str) -> Sequence[str]:
+    return ("ip", "netns", "exec", namespace)
 
 
 def carry(here: str, there: str, delay: float) -> None:
@@ -112,6 +152,46 @@ def _ip(*words: str) -> None:
     ended = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if ended.returncode:
         raise RowMissing(f"ip {' '.join(words)}: {ended.stderr.strip()}")
+
+
+def relay(namespace: str, port: int, target: list[Any]) -> None:
+    """Accept connections in a namespace and carry their bytes to a server outside, until standard input ends."""
+    import asyncio
+
+    listener = _listen_in(namespace, port)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*target)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    async def run() -> None:
+        done = asyncio.Event()
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), done.set)
+        async with await asyncio.start_server(accepted, sock=listener):
+            print("ready", flush=True)
+            await done.wait()
+
+    asyncio.run(run())
+
+
+def _listen_in(namespace: str, port: int) -> socket.socket:
+    """Return a listener of that namespace: a socket stays where it was made, so a thread goes there and ends."""
+
+    def listen() -> socket.socket:
+        with open(f"/run/netns/{namespace}", "rb") as place:
+            if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0):
+                raise OSError(ctypes.get_errno(), "setns")
+        return socket.create_server((SERVER, port))
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(listen).result()
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -24,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0  # seconds for one run of one contender
 MIB = 1024 * 1024
 
-Unit = Literal["MiB/s", "files/s", "ms", "KiB", "µs"]
-HIGHER_IS_BETTER = frozenset({"MiB/s", "files/s"})
+Unit = Literal["MiB/s", "files/s", "msg/s", "ms", "KiB", "MiB", "µs"]
+HIGHER_IS_BETTER = frozenset({"MiB/s", "files/s", "msg/s"})
 
 
 class RowMissing(Exception):
@@ -152,6 +153,23 @@ def render(table: Table) -> list[str]:
         bar, met = _judge(table, contender)
         lines.append(f"| {contender.name} | {_number(contender.median)} | {low} … {high} | {ratio} | {bar} | {met} |")
     return [*lines, "", *(f"{note}\n" for note in table.notes)]
+
+
+def replace_sections(page: str, sections: Iterable[Sequence[str]]) -> str:
+    """Put sections, each a list of lines with its heading first, in the place of those with the same heading.
+
+    New ones come last; the rest of the page stays as it is.
+    """
+    parts = re.split(r"(?m)^(?=## )", page)
+    for lines in sections:
+        text = "\n".join(lines).rstrip() + "\n\n"
+        places = [place for place, part in enumerate(parts) if part.startswith(f"{lines[0]}\n")]
+        if places:
+            parts[places[0]] = text
+        else:
+            parts[-1] = parts[-1].rstrip() + "\n\n"
+            parts.append(text)
+    return "".join(parts).rstrip() + "\n"
 
 
 def _judge(table: Table, contender: Contender) -> tuple[str, str]:

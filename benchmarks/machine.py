@@ -8,8 +8,13 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
-PROGRAMS = (("vsftpd", "-v"), ("curl", "--version"), ("lftp", "--version"))
-PACKAGES = ("netclients", "anyio", "uvloop", "trio", "aioftp")
+PROGRAMS = {
+    "vsftpd": "vsftpd -v",
+    "curl": "curl --version",
+    "lftp": "lftp --version",
+    "Postfix (and its smtp-sink)": "postconf -d mail_version",
+}
+PACKAGES = ("netclients", "anyio", "uvloop", "trio", "aioftp", "aiosmtplib")
 
 
 def describe() -> str:
@@ -18,7 +23,7 @@ def describe() -> str:
         f"- {_cpu()}, {os.cpu_count()} CPUs, {_memory()} of memory",
         f"- {platform.system()} {platform.release()}, Python {platform.python_version()}, {_openssl()}",
         f"- {', '.join(f'{name} {_package(name)}' for name in PACKAGES)}",
-        f"- {', '.join(f'{name} {_program(name, option)}' for name, option in PROGRAMS)}",
+        f"- {', '.join(f'{name} {_program(command)}' for name, command in PROGRAMS.items())}",
         f"- load average at the start: {os.getloadavg()[0]:.1f} (work of others makes all figures doubtful)",
     ]
     return "\n".join(lines)
@@ -51,12 +56,10 @@ def _package(name: str) -> str:
         return "missing"
 
 
-def _program(name: str, option: str) -> str:
+def _program(command: str) -> str:
     try:
         # vsftpd prints its version on its standard input.
-        ended = subprocess.run(
-            f"{name} {option} 0>&1", shell=True, capture_output=True, text=True, timeout=10, check=False
-        )
+        ended = subprocess.run(f"{command} 0>&1", shell=True, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "missing"
     found = re.search(r"\d+\.\d+[.\d]*", ended.stdout)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.account import Account
 from benchmarks.harness import RowMissing
-from tests.servers import RECIPES, RealServer, running, work_directory
+from tests.servers import MAIL_RECIPES, RECIPES, MailServer, RealServer, running, running_mail, work_directory
 from tests.servers.family import end_family
 from tests.servers.recipes import INSTALL_ROOT
 
@@ -25,6 +25,7 @@ __all__ = [
     "check_files",
     "fresh_directory",
     "kind_of_file_system",
+    "mail_server",
     "second_vsftpd",
     "small_files",
     "sparse_file",
@@ -44,6 +45,20 @@ def vsftpd(work: Path, **knobs: str | int) -> Iterator[RealServer]:
     if missing is not None:
         raise RowMissing(f"vsftpd: {missing} (as root: tests/servers/install.sh)")
     with running("vsftpd", work, **knobs) as server:
+        yield server
+
+
+@contextmanager
+def mail_server(name: str, work: Path, **knobs: str | int) -> Iterator[MailServer]:
+    """Run a mail server.
+
+    Raises:
+        RowMissing: it can't run here.
+    """
+    missing = MAIL_RECIPES[name].missing()
+    if missing is not None:
+        raise RowMissing(f"{name}: {missing} (as root: tests/servers/install.sh)")
+    with running_mail(name, work, **knobs) as server:
         yield server
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from benchmarks import row_import
+from benchmarks import row_import, row_smtp
 from benchmarks.__main__ import ROWS, main
-from benchmarks.harness import Bench, Contender, Table, interleave, render
+from benchmarks.harness import Bench, Contender, Table, interleave, render, replace_sections
+from benchmarks.messages import SIZE, messages
 
 
 def contender(name: str, *figures: float, **bars: float) -> Contender:
@@ -41,6 +42,25 @@ def test_less_is_better_where_time_is_measured() -> None:
     table = Table("time", "ms", [contender("ours", 5.0), contender("peer", 10.0, factor=2.0)])
     interleave(table.contenders, 1)
     assert table.ratio(table.contenders[1]) == 2.0
+
+
+def test_sections_are_replaced_and_the_rest_of_the_page_stays() -> None:
+    page = "# Page\n\nHead.\n\n## one\n\nold\n\n## one more\n\nstays\n"
+    replaced = replace_sections(page, [["## one", "", "new", ""], ["## two", "", "added", ""]])
+    assert replaced == "# Page\n\nHead.\n\n## one\n\nnew\n\n## one more\n\nstays\n\n## two\n\nadded\n"
+    assert replace_sections(replaced, []) == replaced
+
+
+def test_messages_are_all_different_and_of_one_size() -> None:
+    made = list(messages(1200, 9))
+    assert len(set(made)) == 1200
+    assert {len(message) for message in made} == {SIZE}
+    assert all(message.endswith(b"\r\n") and b"\n" not in message.replace(b"\r\n", b"") for message in made)
+
+
+def test_the_compose_row_runs() -> None:
+    [table] = row_smtp.composing(Bench(runs=1, quick=True))
+    assert all(contender.median > 0 for contender in table.contenders)
 
 
 def test_the_import_row_runs() -> None:
