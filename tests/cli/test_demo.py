@@ -12,7 +12,7 @@ import anyio
 import pytest
 from rich.console import Console
 
-from netclients.cli.demo import corpus, letters
+from netclients.cli.demo import corpus, letters, mail
 from netclients.cli.demo import run as demo
 from netclients.cli.demo.addresses import ACCENTED, AFTER, AMID, BEFORE, SHY
 from netclients.cli.demo.board import make_board
@@ -20,8 +20,10 @@ from netclients.cli.demo.corpus import make_corpus
 from netclients.cli.demo.mail import MailScenario
 from netclients.cli.demo.mailboxes import audit
 from netclients.cli.demo.scenario import Leg
+from netclients.cli.demo.servers import Address
 from netclients.cli.sizes import human_size, parse_size
 from netclients.smtp.types import Receipt
+from netclients.testing import SMTPServer
 from netclients.wire.replies import Reply
 
 BOUND = 60  # seconds; the promise of 15 is for a machine that does nothing else meanwhile
@@ -135,6 +137,19 @@ def test_mail_alone(tmp_path):
     unknown, found = map(int, doubts[0])
     assert 3 <= found <= unknown - 3
     assert "should not be" not in shown
+
+
+def test_a_mail_leg_that_goes_wrong(composed):
+    screen = io.StringIO()
+    with SMTPServer() as gone:
+        address = Address(gone.url, None)
+    with make_board(Console(file=screen, width=200)) as board:
+        leg = mail._Leg(board, composed[:1], "plain")
+        anyio.run(leg.run, address)
+        row = leg.result({"cuts": 0, "copies": [("somebody@else.test", "0" * 64)]})
+    assert (row.good, row.verified) == (False, 0)
+    assert "1 messages are where they should not be" in screen.getvalue()
+    assert f"{composed[0].message.message_id}: " in screen.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from netclients.testing import CutContent, Greylist, Hangup, SMTPServer
+from netclients.testing import CutContent, Greylist, Hangup, SMTPServer, Stall
 
 from .conftest import SECRET
 from .test_credentials import Terminal
+from .test_pipes import wait_until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Unix sockets, terminals, permissions")
 ENVELOPE = ("--from", "ada@example.org", "--to", "bob@example.org")
@@ -333,6 +335,17 @@ def test_in_a_pipe(spawn, plain):
     assert (process.returncode, stderr) == (0, b"")
     assert json.loads(stdout)["accepted"] == ["bob@example.org"]
     assert plain.messages[0].size > 200_000
+
+
+@posix
+def test_interrupted(spawn, plain):
+    plain.set_faults([Stall("CONTENT")])
+    process = spawn("send", plain.url, *ENVELOPE, "--text", "x")
+    wait_until(lambda: plain.stats.faults)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, b"")
+    assert b"Traceback" not in stderr
 
 
 @posix

@@ -16,14 +16,17 @@ from netclients import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    ConnectionLost,
     Events,
     LocalFileError,
+    Login,
     OAuth,
     OutcomeUnknown,
     PermanentReplyError,
     PoolLimits,
     RecipientsRefused,
     RetryPolicy,
+    UnsupportedError,
     compose,
 )
 from netclients.mail import Message
@@ -371,6 +374,41 @@ def test_connection(sender: MailSender, server: SMTPServer) -> None:
         assert connection.mails == 4
     assert [received.content for received in server.messages] == [RAW] * 3
     assert is_free(sender)
+
+
+def test_the_session_of_a_connection() -> None:
+    with (
+        SMTPServer(users={"ada": "pw"}, tls="starttls", require_auth=True) as server,
+        MailSender(f"smtp://127.0.0.1:{server.port}", tls="none", ssl_context=server.client_context()) as sender,
+        sender.connection() as connection,
+    ):
+        assert connection.ehlo("me.example.org").has("STARTTLS")
+        assert connection.starttls().has("AUTH")
+        assert connection.secured
+        with pytest.raises(AuthenticationError):
+            connection.login("ada", "wrong")
+        connection.auth(Login("ada", "pw"), mechanisms=["PLAIN"])
+        assert connection.authenticated
+        assert connection.help()
+        with pytest.raises(UnsupportedError):
+            connection.expn("list")
+        connection.probe()
+        connection.helo()
+        with pytest.raises(UnsupportedError):
+            connection.lhlo()
+        assert connection.sendmail("a@example.org", ["b@example.org"], letter()).ok
+        connection.quit()
+
+
+def test_ends_of_connections(sender: MailSender, server: SMTPServer) -> None:
+    for end in ("close", "abort"):
+        with sender.connection() as connection:
+            assert connection.clean
+            getattr(connection, end)("enough")
+            with pytest.raises(ConnectionLost):
+                connection.noop()
+    assert sender.send(letter()).ok
+    assert server.stats.connections == 3
 
 
 def test_a_connection_is_used_again(sender: MailSender, server: SMTPServer) -> None:
