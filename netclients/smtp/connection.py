@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from netclients.config import Login, OAuth, TLSMode
+from netclients.config import Login, TLSMode
 from netclients.conversation import Conversation
 from netclients.errors import ConfigurationError, NetClientError, UnsupportedError
 from netclients.smtp import commands
@@ -81,6 +81,7 @@ class SMTPConnection(Conversation[Command]):
         return extensions
 
     def _offer(self, extensions: Extensions) -> None:
+        self.mark()
         self.extensions = extensions
         self.protocol.pipelining = extensions.has("PIPELINING") and self.settings.pipelining != "off"
 
@@ -133,12 +134,8 @@ class SMTPConnection(Conversation[Command]):
         plain = not self.secured and self.settings.endpoint.socket_path is None
         if plain and not (self.settings.tls is TLSMode.NONE and self.settings.plain_asked_for):
             raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
-        if isinstance(credentials, OAuth) and callable(credentials.token):
-            self.mark()  # the provider may take long, and be cancelled
-            await authenticate(self, credentials, mechanisms)
-            self.marked = False
-        else:
-            await authenticate(self, credentials, mechanisms)
+        self.mark()  # whoever borrows the pool's next connection has not logged in so
+        await authenticate(self, credentials, mechanisms)
         self.authenticated = True
 
     async def noop(self) -> None:
