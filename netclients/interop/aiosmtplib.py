@@ -98,7 +98,7 @@ async def aiosmtplib_client(
         raise ConfigurationError("auth must be a Login, (user, password) or OAuth")
     if local_hostname is not None:
         arguments.domain(local_hostname)
-    dialer = Dialer(proxy=proxy)
+    dialer = Dialer(context=ssl_context, proxy=proxy)
     timeouts = timeouts or Timeouts()
     plain_asked_for = (tls or endpoint.tls) == TLSMode.NONE
 
@@ -109,7 +109,6 @@ async def aiosmtplib_client(
             endpoint,
             credentials=credentials,
             mode=mode,
-            ssl_context=ssl_context,
             plain_asked_for=plain_asked_for,
             local_hostname=local_hostname,
         )
@@ -139,15 +138,16 @@ async def _connect(client: ConnectedClient, timeouts: Timeouts) -> None:
     """Connect, with this library's errors for whatever goes wrong."""
     try:
         await client.connect()
-    except NetClientError:
-        raise
-    except Exception as error:
+    except BaseException as error:
+        client.close()
         if (translated := _translate(error, timeouts)) is not None:
             raise translated from error
         raise
 
 
-def _translate(error: Exception, timeouts: Timeouts) -> NetClientError | None:
+def _translate(error: BaseException, timeouts: Timeouts) -> NetClientError | None:
+    if isinstance(error, NetClientError):
+        return None
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _refusal(error)
     if isinstance(error, TimeoutError):
@@ -190,7 +190,6 @@ class ConnectedClient(aiosmtplib.SMTP):
         *,
         credentials: Login | OAuth | None,
         mode: TLSMode,
-        ssl_context: ssl.SSLContext | None,
         plain_asked_for: bool,
         local_hostname: str | None,
     ) -> None:
@@ -205,7 +204,7 @@ class ConnectedClient(aiosmtplib.SMTP):
             timeout=timeouts.reply,
             use_tls=mode is TLSMode.IMPLICIT,
             start_tls=_START_TLS.get(mode, False),
-            tls_context=ssl_context,
+            tls_context=None if mode is TLSMode.NONE else dialer.context,
         )
         self._dialer = dialer
         self._timeouts = timeouts
@@ -217,10 +216,10 @@ class ConnectedClient(aiosmtplib.SMTP):
             raise ConfigurationError("sockets of this client are made by netclients")
         self.hostname = host = self.hostname or "localhost"
         port = self.port or self._get_default_port()
-        context = await self._get_tls_context() if self.use_tls else None
+        context = (self.tls_context or self._dialer.context) if self.use_tls else None
         stream = await self._dialer.connect(host, port, self._timeouts.connect)
         loop = asyncio.get_running_loop()
-        protocol = _Protocol(loop, self._on_connection_lost)
+        protocol = _Protocol(loop, self._lost)
         # From here on the socket is the transport's, which closes it whatever happens.
         opening = loop.create_connection(
             lambda: protocol,
@@ -235,6 +234,11 @@ class ConnectedClient(aiosmtplib.SMTP):
         if response.code != aiosmtplib.SMTPStatus.ready:
             raise aiosmtplib.SMTPConnectResponseError(response.code, response.message)
         return response
+
+    def _lost(self, *which: SMTPProtocol) -> None:
+        # aiosmtplib 5.1.2 and older do not say whose connection it was.
+        if not which or which[0] is self.protocol:
+            self.close()
 
     @property
     def supported_auth_methods(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from netclients import (
     UnsupportedError,
 )
 from netclients.interop.aiosmtplib import ConnectedClient, aiosmtplib_client
-from netclients.testing import SMTPServer
+from netclients.testing import SMTPServer, cancel_everywhere
 from netclients.testing.smtp_faults import Delay, Greylist, Hangup, HangupAfter, InjectClear, Reply, Stall
 from tests.interop.proxy_servers import Proxy, Socks5Proxy
 from tests.interop.test_aioftp_adapter import server_that
@@ -411,6 +412,26 @@ async def test_no_tls_where_it_should_be() -> None:
     with SMTPServer() as server, pytest.raises(TLSError):
         async with aiosmtplib_client(f"smtps://127.0.0.1:{server.port}", retry=ONCE, timeouts=SOON):
             raise AssertionError
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_connecting_is_cancelled_everywhere(tls: Any) -> None:
+    with SMTPServer(tls=tls, users=USERS, require_auth=True) as server:
+        context = server.client_context()
+
+        async def call() -> None:
+            async with aiosmtplib_client(server.url, ssl_context=context, timeouts=SOON, retry=ONCE) as client:
+                await client.send_message(letter("a@example.test"))
+
+        async def check() -> None:
+            gc.collect()  # a socket that nobody has closed would warn
+            for _ in range(200):
+                if not server.stats.connections_open:
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError("a connection was left open")
+
+        assert (await cancel_everywhere(call, check=check)).cancelled > 10
 
 
 # Afterwards
