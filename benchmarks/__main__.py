@@ -25,7 +25,7 @@ ROWS: Mapping[str, Row] = {
     "sync": row_sync.calls,
     "smtp": row_smtp.near,
     "smtp-latency": row_smtp.far_away,
-    "smtp-memory": row_smtp.many,
+    "smtp-memory": row_smtp.in_bulk,
     "compose": row_smtp.composing,
 }
 
