@@ -13,7 +13,8 @@ import anyio
 from benchmarks.account import Account
 from benchmarks.ours import client, run
 from netclients import FTPClient, PoolLimits, Timeouts
-from netclients.ftp.client import Lease
+from netclients.client import Lease
+from netclients.ftp.connection import FTPConnection
 
 AT_A_TIME = 16
 PATIENCE = Timeouts(connect=60, reply=60, pool=120)
@@ -81,7 +82,7 @@ async def _log_in(ftp: FTPClient, count: int) -> None:
     leases = [ftp.connection() for _ in range(count)]
     few = anyio.CapacityLimiter(AT_A_TIME)
 
-    async def enter(lease: Lease) -> None:
+    async def enter(lease: Lease[FTPConnection]) -> None:
         async with few:
             await lease.__aenter__()
 
