@@ -6,6 +6,7 @@ threads: by whoever sends it there, or by :meth:`ByteSource.read`.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import os
@@ -33,6 +34,7 @@ Uploadable = str | os.PathLike[str] | Buffer | BinaryIO | Iterable[Buffer] | Asy
 T = TypeVar("T")
 
 _CHUNK = 256 * 1024
+_SOON = 0.01  # seconds
 _CLOSING = 1.0  # seconds for a generator's own clean-up
 
 
@@ -95,12 +97,21 @@ class ByteSource:
         assert self._path is not None
         self.repeatable = False
         lock = threading.Lock()
-        abandoned = False
+        over = threading.Event()
+        begun = abandoned = False
 
         def open_it() -> None:
+            nonlocal begun
             assert self._path is not None
-            with self._errors():
-                file = self._path.open("rb", buffering=0)
+            with lock:
+                if abandoned:
+                    return
+                begun = True
+            try:
+                with self._errors():
+                    file = self._path.open("rb", buffering=0)
+            finally:
+                over.set()
             with lock:
                 if abandoned:
                     file.close()
@@ -109,11 +120,13 @@ class ByteSource:
 
         try:
             await to_thread.run_sync(open_it, abandon_on_cancel=True)
-        finally:
+        except BaseException:
             with lock:
                 abandoned = True
-            if self._file is None:
-                _wake(self._path)
+            if begun:
+                # By a thread, for that one may be about to wait only: it would miss being woken now.
+                threading.Thread(target=_wake, args=(self._path, over), name="netclients-wake", daemon=True).start()
+            raise
         self._make_buffer()
 
     def _measure(self) -> None:
@@ -255,13 +268,17 @@ def _iterator_of(source: Iterable[Buffer] | AsyncIterable[Buffer]) -> Iterator[B
     return aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
 
-def _wake(path: Path) -> None:
+def _wake(path: Path, over: threading.Event) -> None:
     """End an open() that waits for a writer of the FIFO: the interpreter waits for its threads at exit."""
-    try:
-        if path.is_fifo():
+    while not over.is_set():
+        try:
+            if not path.is_fifo():
+                return
             os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:
-        pass  # nobody waits, or it is not ours to write to
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                return  # it is not ours to write to
+        over.wait(_SOON)
 
 
 def _flat(piece: Buffer) -> memoryview:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -290,12 +292,20 @@ async def test_a_fifo_is_read_to_its_end_and_once(tmp_path: Path) -> None:
     writer.join()
 
 
-async def test_opening_a_fifo_can_be_cancelled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", [0, 0.3], ids=["while it waits", "before it waits"])
+async def test_opening_a_fifo_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay: float) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     # A writer after all, later: ends a test that can't be cancelled.
-    late = threading.Timer(3, lambda: source_module._wake(path))
+    late = threading.Timer(3, lambda: os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK)))
     late.start()
+    really_open = Path.open
+
+    def slowly_open(*arguments: Any, **options: Any) -> Any:
+        time.sleep(delay)
+        return really_open(*arguments, **options)
+
+    monkeypatch.setattr(Path, "open", slowly_open)
     source = ByteSource(path)
     with anyio.move_on_after(0.1) as scope:
         await source.prepare()
@@ -304,6 +314,10 @@ async def test_opening_a_fifo_can_be_cancelled(tmp_path: Path) -> None:
     assert late.is_alive(), "the cancellation waited for a writer"
     late.cancel()
     late.join()
+    await anyio.sleep(2 * delay)
+    for _ in range(200):
+        if any(thread.name == "netclients-wake" for thread in threading.enumerate()):
+            await anyio.sleep(0.01)
     for _ in range(200):
         if not any(os.path.realpath(f"/proc/self/fd/{fd}") == str(path) for fd in os.listdir("/proc/self/fd")):
             break
