@@ -271,12 +271,14 @@ def resolve_tls(
     tls: TLSMode | Literal["implicit", "starttls", "none", "opportunistic"] | None,
     *,
     credentials: bool,
+    proxied: bool = False,
 ) -> TLSMode:
     """Decide the TLS mode: ``tls`` first, then the URL's ``?tls=``, then the scheme.
 
     A scheme that leaves it open (``ftp``) means TLS by command as soon as there are ``credentials``:
     they never cross a plain connection unless that was asked for in so many words. Mail (``smtp``, ``lmtp``) is
-    as private as they are: without them too, it crosses in clear only to this machine.
+    as private as they are: without them too, it crosses in clear only to this machine, which is not the one that
+    a proxy (``proxied``) takes a loopback address for.
 
     Raises:
         ConfigurationError: there is no such mode, or this protocol does not have it.
@@ -289,7 +291,8 @@ def resolve_tls(
         return asked
     if scheme.tls is not None:
         return scheme.tls
-    plain = not credentials and (endpoint.local or not scheme.plain_only_here)
+    here = endpoint.local and not proxied
+    plain = not credentials and (here or not scheme.plain_only_here)
     return TLSMode.NONE if plain else TLSMode.STARTTLS
 
 

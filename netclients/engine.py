@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 from netclients.errors import ConnectionLost, NetClientError
 from netclients.transport.dial import Dialer
-from netclients.transport.readiness import Turn, checkpoint
+from netclients.transport.readiness import Deadline, Turn, checkpoint
 from netclients.transport.stream import Buffer, ByteStream, Waitable, wait_any
 from netclients.wire.pipeline import Ticket
 
@@ -93,7 +93,7 @@ class Engine(Generic[C, E_co, S]):
     async def send(self, data: Buffer, timeout: float | None, phase: str) -> None:
         """Send ``data``, and read meanwhile: a peer that must get rid of its replies first would never take it.
 
-        Each wait may take ``timeout`` seconds.
+        ``timeout`` seconds may pass in which not a byte is taken, whatever the peer says meanwhile.
 
         Raises:
             ConnectionLost: the peer is gone. What it said before has been read.
@@ -111,14 +111,17 @@ class Engine(Generic[C, E_co, S]):
 
     async def _push(self, rest: memoryview, timeout: float | None, phase: str) -> None:
         stream = self.stream
+        deadline = Deadline(timeout, phase)
         while len(rest) or stream.unsent:
-            await wait_any((stream,) if not self.closed_by_peer else (), (stream,), timeout, phase)
+            with deadline:
+                await wait_any((stream,) if not self.closed_by_peer else (), (stream,), deadline.left(), phase)
             self._turn.waited()
             self.poll()
             stream.try_flush()
-            sent = stream.try_send(rest) if len(rest) else 0
-            self.handed_over += sent
-            rest = rest[sent:]
+            if sent := stream.try_send(rest) if len(rest) else 0:
+                self.handed_over += sent
+                rest = rest[sent:]
+                deadline = Deadline(timeout, phase)
 
     def _hear_last_words(self) -> None:
         """Take in what the peer said before it went: why, perhaps."""

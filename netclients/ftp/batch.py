@@ -27,10 +27,10 @@ from netclients.errors import (
 )
 from netclients.ftp.changes import make_directories
 from netclients.ftp.download import FileDownload, Verify
-from netclients.ftp.numbers import whole_number
 from netclients.ftp.paths import local_destination, local_path, named_destination, remote_path
 from netclients.ftp.results import Item
 from netclients.ftp.upload import FileUpload
+from netclients.numbers import whole_number
 from netclients.streams import Producer
 from netclients.transport.bulk import RateLimit
 from netclients.transport.disk import in_thread

@@ -18,10 +18,10 @@ from netclients.errors import (
     TruncatedTransfer,
     UnsupportedError,
 )
-from netclients.ftp.numbers import whole_number
 from netclients.ftp.partfile import PartFile
 from netclients.ftp.reading import RemoteReader
 from netclients.ftp.results import Download, Progress
+from netclients.numbers import whole_number
 from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
 from netclients.transport.callers import CallerError
 from netclients.transport.disk import in_thread

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from netclients.errors import ConfigurationError, NetClientError
-from netclients.ftp.numbers import whole_number
 from netclients.ftp.reading import RemoteReader
+from netclients.numbers import whole_number
 
 if TYPE_CHECKING:
     from netclients.ftp.context import Context

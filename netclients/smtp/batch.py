@@ -197,6 +197,10 @@ class SendProducer(Producer[Receipt], Generic[T]):
                     await turn.pass_on()
         except Exception as error:  # noqa: BLE001 - raised to the consumer in the end
             self._failure = error
+        except BaseException:
+            # If that was not us, something that the source waits for was cancelled: no good end either.
+            self._failure = NetClientError("the source of the messages was cancelled")
+            raise
         finally:
             self._feed.end()
 

@@ -32,6 +32,7 @@ from netclients.errors import ConfigurationError
 from netclients.events import Trace
 from netclients.mail.message import Message
 from netclients.mail.raw import message_of
+from netclients.numbers import whole_number
 from netclients.pool import Pool
 from netclients.retry import RetryPolicy
 from netclients.smtp.connection import SMTPConnection
@@ -123,7 +124,8 @@ class MailSender(Client[SMTPConnection]):
     ) -> None:
         endpoint = endpoint_of(url, "MailSender", "smtp", "lmtp")
         credentials = endpoint.login if auth is None else _credentials(auth)
-        mode = resolve_tls(endpoint, tls, credentials=credentials is not None or ssl_context is not None)
+        secret = credentials is not None or ssl_context is not None
+        mode = resolve_tls(endpoint, tls, credentials=secret, proxied=proxy is not None)
         if pipelining not in ("off", "standard", "eager"):
             raise ConfigurationError(f"pipelining={pipelining!r}: choose off, standard or eager")
         if mode is TLSMode.OPPORTUNISTIC and credentials is not None:
@@ -209,14 +211,14 @@ class MailSender(Client[SMTPConnection]):
         from netclients.smtp.batch import SendProducer
 
         count = self._limits.max_connections if concurrency is None else concurrency
-        if not count >= 1:
-            raise ConfigurationError(f"concurrency={concurrency!r} must be at least 1")
+        count = whole_number("concurrency", count, 1)
         return Stream(SendProducer(self._context, messages, self._prepare, count))
 
     async def _prepare(self, item: Sendable | Outgoing, index: int) -> Delivery:
         outgoing = item if isinstance(item, Outgoing) else Outgoing(item)
         source, normalize, binary = outgoing.message, outgoing.normalize, outgoing.binary
-        if isinstance(source, os.PathLike) or (isinstance(source, (bytes, bytearray)) and len(source) > _LARGE):
+        large = isinstance(source, (bytes, bytearray, memoryview)) and len(source) > _LARGE
+        if large or isinstance(source, os.PathLike):
             message = await in_thread(lambda: message_of(source, normalize=normalize, binary=binary))
         else:
             message = message_of(source, normalize=normalize, binary=binary)

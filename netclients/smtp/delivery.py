@@ -24,7 +24,7 @@ from netclients.errors import (
 )
 from netclients.mail.addresses import all_in_ascii
 from netclients.retry import RetryPolicy, Schedule
-from netclients.smtp.replies import too_many_recipients
+from netclients.smtp.replies import names_recipient_limit, too_many_recipients
 from netclients.smtp.types import DSN, Extensions, Receipt
 from netclients.wire import arguments
 
@@ -67,7 +67,8 @@ class Verdict:
 class Delivery:
     """A message, its envelope, and what has become of it so far.
 
-    ``waiting`` are the recipients that are to be tried (again).
+    ``waiting`` are the recipients that are to be tried (again). Those who were put off come again when nobody is left
+    who was not, so that one of them keeps the message from nobody else.
 
     Raises:
         ConfigurationError: no recipient, or an address or option that is none.
@@ -88,6 +89,7 @@ class Delivery:
         self.message = message
         self.index = index
         self.waiting: list[str] = _addresses(recipients)
+        self._put_off: dict[str, Reply] = {}
         self.accepted: list[str] = []
         self.refused: dict[str, Reply] = {}
         self.unknown: list[str] = []
@@ -118,7 +120,7 @@ class Delivery:
             UnsupportedError: the server can't take it; nothing was sent.
         """
         message = self.message
-        addresses = [self._sender, *self.waiting[:most]]
+        addresses = [self._sender, *self._next()[:most]]
         envelope = addresses
         if (message.needs_8bit and not extensions.has("8BITMIME")) or (
             message.needs_smtputf8 and not extensions.has("SMTPUTF8")
@@ -147,6 +149,9 @@ class Delivery:
             ),
             message.binary,
         )
+
+    def _next(self) -> list[str]:
+        return [address for address in self.waiting if address not in self._put_off] if self._put_off else self.waiting
 
     def _extended(self, message: Message, extensions: Extensions, *, utf8: bool, secured: bool) -> list[bytes]:
         found = [b"SIZE=%d" % message.size] if extensions.has("SIZE") else []
@@ -193,24 +198,26 @@ class Delivery:
         """
         if not self.waiting:
             return None
-        if not verdict.deferred and (free or (error is None and not verdict.unsettled)):
-            return 0.0  # the next ones of many, or an old connection that died
-        if verdict.accepted and error is None and all(map(too_many_recipients, verdict.deferred.values())):
-            return 0.0  # the transaction was full
+        for address, reply in verdict.deferred.items():
+            if not (verdict.accepted and too_many_recipients(reply)):
+                self._put_off[address] = reply
+        in_order = free or (error is None and not verdict.unsettled)
+        if in_order and len(self.waiting) > len(self._put_off):
+            return 0.0  # somebody was not put off
         if self._schedule is None:
             self._schedule = Schedule(policy, f"send {self.message.message_id or 'a message'}", trace)
-        for reply in verdict.deferred.values():
+        for reply in self._put_off.values():
             error = error or TransientReplyError("send", reply.code, reply.text, enhanced=reply.enhanced)
         error = error or ConnectionLost("the connection was lost")
         delay = self._schedule.after(error)
         if delay is None:
-            self._give_up(verdict, error)
+            self._give_up(error)
+        self._put_off.clear()
         return delay
 
-    def _give_up(self, verdict: Verdict, error: NetClientError) -> None:
-        for address, reply in verdict.deferred.items():
-            self.refused[address] = reply
-            self.waiting.remove(address)
+    def _give_up(self, error: NetClientError) -> None:
+        self.refused.update(self._put_off)
+        self.waiting = self._next()
         if self.waiting:
             self._failure = error
 
@@ -220,7 +227,7 @@ class Delivery:
 
     def limit(self, verdict: Verdict, learned: Learned) -> None:
         """Learn how many recipients the server takes at a time, if it has just said so."""
-        if verdict.accepted and any(map(too_many_recipients, verdict.deferred.values())):
+        if verdict.accepted and any(map(names_recipient_limit, verdict.deferred.values())):
             learned.recipients = len(verdict.accepted)
 
     def receipt(self) -> Receipt:

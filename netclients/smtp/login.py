@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from netclients.config import OAuth, TLSMode
-from netclients.errors import AuthenticationError, UnsupportedError
+from netclients.errors import AuthenticationError, TransientReplyError, UnsupportedError
 from netclients.smtp.connection import SMTPConnection
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ async def _start_tls(connection: SMTPConnection) -> None:
     if mode not in (TLSMode.STARTTLS, TLSMode.OPPORTUNISTIC):
         return
     if connection.extensions.has("STARTTLS"):
-        await connection.starttls()
+        try:
+            await connection.starttls()
+        except (TransientReplyError, UnsupportedError):
+            if mode is TLSMode.STARTTLS or connection.secured:
+                raise
     elif mode is TLSMode.STARTTLS:
         raise UnsupportedError("the server does not offer STARTTLS (tls='none' goes without)")

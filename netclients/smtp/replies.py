@@ -16,7 +16,7 @@ from netclients.errors import (
 from netclients.smtp.types import Extensions
 from netclients.wire.replies import Reply
 
-__all__ = ["parse_extensions", "reply_error", "too_many_recipients"]
+__all__ = ["names_recipient_limit", "parse_extensions", "reply_error", "too_many_recipients"]
 
 _OPENING_VERBS = ("greeting", "EHLO", "LHLO", "HELO", "STARTTLS", "AUTH")
 _TOO_MANY_RECIPIENTS = ("4.5.3", "5.5.3")
@@ -29,6 +29,8 @@ def parse_extensions(reply: Reply) -> Extensions:
     for line in reply.lines[1:]:
         keyword, _, parameters = line.strip().partition(" ")
         keyword = keyword.upper()
+        if not keyword:
+            continue  # smtp-sink ends its reply so
         if keyword.startswith("AUTH="):
             # quirk_auth_equals: servers of before RFC 2554, and those that please clients of that time.
             keyword, parameters = "AUTH", f"{keyword.removeprefix('AUTH=')} {parameters}"
@@ -45,6 +47,11 @@ def too_many_recipients(reply: Reply) -> bool:
     if reply.code == 452:
         return reply.enhanced in (None, *_TOO_MANY_RECIPIENTS)
     return reply.code in (451, 552) and reply.enhanced in _TOO_MANY_RECIPIENTS
+
+
+def names_recipient_limit(reply: Reply) -> bool:
+    """Whether such a reply says that it is about the number, and not about a mailbox that is full (452 is both)."""
+    return reply.enhanced in _TOO_MANY_RECIPIENTS or "too many recipients" in reply.text.lower()
 
 
 def reply_error(sent: str, reply: Reply) -> NetClientError:

@@ -60,6 +60,7 @@ class Transaction:
         self._rcpts: list[tuple[str, Ticket[Command]]] = []
         self._data: Ticket[Command] | None = None
         self.contents: list[Ticket[Command]] = []
+        self._content_of: dict[str, Ticket[Command]] = {}
         delivery.attempts += 1
         connection.mails += 1
         if self._ahead:
@@ -98,6 +99,7 @@ class Transaction:
             accepted = [address for address, ticket in self._rcpts if _said_yes(ticket)]
             for address in accepted[1:]:
                 self.contents.append(self._connection.submit(commands.further_reply(address.encode())))
+            self._content_of = dict(zip(accepted, self.contents, strict=True))
 
     def advance(self) -> None:
         """Submit what the replies that have come allow.
@@ -222,10 +224,9 @@ class Transaction:
         return rcpt is not None and (rcpt.reply is None or rcpt.reply.kind == 2)
 
     def _content_for(self, address: str) -> Ticket[Command] | None:
-        if not self._lmtp or not self.contents:
-            return self.contents[0] if self.contents else None
-        accepted = [other for other, ticket in self._rcpts if _said_yes(ticket)]
-        return self.contents[accepted.index(address)] if address in accepted else None
+        if self._lmtp:
+            return self._content_of.get(address)
+        return self.contents[0] if self.contents else None
 
     def _in_doubt(self, content: Ticket[Command]) -> bool:
         # What stands behind a command that was answered by 421 is not executed.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from netclients.errors import ConfigurationError
+from netclients.errors import ConfigurationError, NetClientError
 from netclients.transport.readiness import running_asyncio_loop
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Workers:
         self._tasks: list[asyncio.Task[None]] = []
         self._group: TaskGroup | None = None
         self._started = False
+        self._cancelled = False
 
     async def open(self) -> None:
         """Start in a nursery where the backend wants one; call :meth:`aclose` in the same task."""
@@ -136,12 +137,13 @@ class Workers:
             crew.outlet.open(crew.count)
             for _ in range(crew.count):
                 if self._group is not None:
-                    self._group.start_soon(_run, crew)
+                    self._group.start_soon(self._run, crew)
                 elif loop is not None:
-                    self._tasks.append(loop.create_task(_run(crew)))
+                    self._tasks.append(loop.create_task(self._run(crew)))
 
     def cancel(self) -> None:
         """Cancel all, without waiting for them."""
+        self._cancelled = True
         for task in self._tasks:
             task.cancel()
         if self._group is not None:
@@ -156,12 +158,16 @@ class Workers:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-
-async def _run(crew: Crew) -> None:
-    failure: BaseException | None = None
-    try:
-        await crew.work()
-    except Exception as error:  # noqa: BLE001 - handed to the consumer
-        failure = error
-    finally:
-        crew.outlet.leave(failure)
+    async def _run(self, crew: Crew) -> None:
+        failure: BaseException | None = None
+        try:
+            await crew.work()
+        except Exception as error:  # noqa: BLE001 - handed to the consumer
+            failure = error
+        except BaseException:
+            if not self._cancelled:
+                # Something that the worker waited for was cancelled: without a word, the consumer would wait for ever.
+                failure = NetClientError("the work behind this stream was cancelled")
+            raise
+        finally:
+            crew.outlet.leave(failure)

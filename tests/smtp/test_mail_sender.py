@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import Iterator
@@ -18,20 +19,23 @@ from netclients import (
     MailSender,
     Message,
     NetClientError,
+    OAuth,
     OutcomeUnknown,
     Outgoing,
     PermanentReplyError,
+    PhaseTimeout,
     PoolLimits,
     Receipt,
     RecipientsRefused,
     RetryPolicy,
     Timeouts,
+    TLSMode,
     TooManyConnections,
     UnsupportedError,
     compose,
 )
 from netclients.events import Events
-from netclients.testing import SMTPServer
+from netclients.testing import Cut, FaultProxy, Flow, Plan, ScriptedServer, SMTPServer
 from netclients.testing.smtp_faults import Delay, Greylist, Hangup, Reply
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +94,7 @@ async def test_the_example(server: SMTPServer, tmp_path: Path) -> None:
     [received] = server.messages
     assert received.content == b"".join(message.chunks())
     assert len(received.content) == message.size
-    assert b"c@example.org" not in received.content
+    assert b"c@example.org" not in received.content.replace(message.message_id.encode(), b"")
     assert received.sender == "ada@example.org"
 
 
@@ -634,3 +638,200 @@ async def test_cancelled_while_the_last_reply_is_awaited(server: SMTPServer, mod
         assert scope.cancelled_caught
         assert events.unknown == ["send <1@x>"]
         assert sender.stats.open == 0
+
+
+# What a hostile tester has found
+
+
+async def test_one_who_is_put_off_keeps_the_message_from_nobody(scripted) -> None:
+    """RCPTMAX=1, and the first of four is always full: the others get theirs before his time comes again."""
+    script = ""
+    for recipient, full in (("full@x", True), ("b@x", False), ("c@x", False), ("full@x", True)):
+        script += f"C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<{recipient}>\nC: DATA\nS: 250 r\nS: 250 ok\n"
+        if full:
+            script += "S: 452 4.2.2 full\nS: 554 nobody\n"
+        else:
+            script += "S: 250 ok\nS: 354 go\nC: Subject: hi\nC: Message-ID: <1@x>\nC: \nC: hello\nC: .\nS: 250 ok\n"
+    # After a refused transaction each session is tidied up.
+    script = script.replace("S: 554 nobody\n", "S: 554 nobody\nC: RSET\nS: 250 ok\n")
+    sender, dialer = scripted(script, extensions="PIPELINING,LIMITS RCPTMAX=1")
+    async with sender:
+        receipt = await sender.send(TEXT, "a@x", ["full@x", "b@x", "c@x"])
+    assert receipt.accepted == ("b@x", "c@x")
+    assert receipt.refused["full@x"].code == 452
+    assert receipt.unsent == ()
+    dialer.check()
+
+
+@pytest.mark.parametrize(
+    ("reply", "learned"), [("452 Mailbox full", None), ("452 too many recipients", 1), ("452 4.5.3 x", 1)]
+)
+async def test_a_full_mailbox_is_no_limit(server: SMTPServer, reply: str, learned: int | None) -> None:
+    server.set_faults([Reply("RCPT", reply, argument="full@*")])
+    async with sender_of(server) as sender:
+        receipt = await sender.send(TEXT, "a@x", ["b@x", "full@x"])
+        assert receipt.accepted == ("b@x",)
+        assert sender._settings.learned.recipients == learned
+
+
+@pytest.mark.parametrize("reply", ["550 5.7.0 enough", "451 4.7.0 enough", "421 4.7.0 enough"])
+@pytest.mark.parametrize("many", [True, False])
+async def test_mailmax(scripted, reply: str, many: bool) -> None:
+    """The third message goes over another connection; the reply to a third one is never seen."""
+    one = "C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\n"
+    agreed = "S: 250 r\nS: 250 ok\nS: 250 ok\nS: 354 go\n"
+    block = "C: Subject: hi\nC: Message-ID: <1@x>\nC: \nC: hello\nC: .\n"
+    two = one + agreed + block + "S: 250 ok\n" + one + agreed + block + "S: 250 ok\nC-close\n"
+    together = one + agreed + block + one + "S: 250 ok\n" + agreed + block + "S: 250 ok\nC-close\n"
+    script = together if many else two
+    sender, dialer = scripted(
+        script, script, extensions="PIPELINING,LIMITS MAILMAX=2", limits=PoolLimits(max_connections=1)
+    )
+    async with sender:
+        if many:
+            items = (Outgoing(TEXT, "a@x", ["b@x"]) for _ in range(4))
+            assert all(receipt.ok for receipt in await collect(sender, items))
+        else:
+            for _ in range(4):
+                assert (await sender.send(TEXT, "a@x", ["b@x"])).ok
+    dialer.check()
+
+
+async def test_sendmail_never_loses_the_rest_in_silence(scripted) -> None:
+    script = (
+        "C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<b@x>\nC: RCPT TO:<c@x>\nC: DATA\n"
+        "S: 250 r\nS: 250 ok\nS: 250 ok\nS: 452 4.5.3 too many\nS: 354 go\n"
+        "C: Subject: hi\nC: Message-ID: <1@x>\nC: \nC: hello\nC: .\nS: 250 ok\n"
+        "C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\nS: 421 enough\nS-close\n"
+    )
+    sender, _ = scripted(script)
+    async with sender, sender.connection() as lent:
+        receipt = await lent.sendmail("a@x", ["b@x", "c@x"], TEXT)
+        assert receipt.unsent == ("c@x",)
+        assert receipt.error is not None
+        with pytest.raises(NetClientError):
+            await lent.sendmail("a@x", ["b@x"], TEXT)
+
+
+LARGE = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 40_000
+
+
+def early(reply: str) -> str:
+    head = "S: 220 here\nC: EHLO me\nS: 250-here\nS: 250 PIPELINING\n"
+    envelope = "C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\nS: 250 r\nS: 250 ok\nS: 250 ok\nS: 354 go\n"
+    return f"{head}{envelope}C: Subject: x\nC: \nC: {'x' * 70}\n{reply}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "refused", "unknown"),
+    [("S: 552 5.3.4 too big\n", ["b@x"], ()), ("S: 250 fine\n", [], ("b@x",))],
+)
+async def test_a_reply_amid_the_content_ends_the_connection(
+    reply: str, refused: list[str], unknown: tuple[str, ...]
+) -> None:
+    """The server still reads on to the dot: nothing that is said now is a command to it."""
+    next_one = (
+        "S: 220 here\nC: EHLO me\nS: 250-here\nS: 250 PIPELINING\n"
+        "C: RSET\nC: MAIL FROM:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\nS: 250 r\nS: 250 ok\nS: 250 ok\nS: 354 go\n"
+        "C: Subject: hi\nC: Message-ID: <1@x>\nC: \nC: hello\nC: .\nS: 250 ok\nC: QUIT\n"
+    )
+    with ScriptedServer([early(reply), next_one], ignore_rest=True) as server:
+        async with MailSender(
+            f"smtp://127.0.0.1:{server.port}",
+            ehlo_name="me",
+            retry=RetryPolicy(attempts=1),
+            limits=PoolLimits(max_connections=1),
+        ) as sender:
+            items = [Outgoing(LARGE, "a@x", ["b@x"]), Outgoing(TEXT, "a@x", ["b@x"])]
+            first, second = await collect(sender, items)
+    assert (sorted(first.refused), first.unknown, first.accepted) == (refused, unknown, ())
+    assert second.ok
+
+
+async def test_a_stall_is_one_though_the_server_mumbles() -> None:
+    """Bytes of a reply that never ends give a content that is not taken no more time."""
+    large = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 300_000
+    mumbling = Plan(up=Flow(cut=Cut(100_000, "stall")), down=Flow(rate=400))
+    with ScriptedServer(early("S*| 2\n"), ignore_rest=True) as scripted_server:
+        timeouts = Timeouts(connect=5, reply=5, stall=0.5, complete=5)
+        with FaultProxy(("127.0.0.1", scripted_server.port), plan=mumbling) as proxy:
+            async with MailSender(
+                f"smtp://127.0.0.1:{proxy.port}", ehlo_name="me", retry=RetryPolicy(attempts=1), timeouts=timeouts
+            ) as sender:
+                with anyio.fail_after(10), pytest.raises(PhaseTimeout) as caught:
+                    await sender.send(large, "a@x", ["b@x"])
+    assert caught.value.phase == "stall"
+
+
+async def test_a_source_that_is_cancelled_is_no_good_end(server: SMTPServer, anyio_backend_name: str) -> None:
+    if anyio_backend_name != "asyncio":
+        pytest.skip("only asyncio's cancellation is an exception that anybody may raise")
+
+    async def source():
+        yield Outgoing(TEXT, "a@x", ["b@x"])
+        raise asyncio.CancelledError
+
+    async with sender_of(server) as sender, sender.send_many(source()) as receipts:
+        assert (await anext(receipts)).ok
+        with pytest.raises(NetClientError, match="cancelled"):
+            await anext(receipts)
+
+
+async def test_a_token_provider_that_is_cancelled_hangs_nobody(anyio_backend_name: str) -> None:
+    if anyio_backend_name != "asyncio":
+        pytest.skip("only asyncio's cancellation is an exception that anybody may raise")
+
+    async def token() -> str:
+        raise asyncio.CancelledError
+
+    with SMTPServer(tokens={"ada": "x"}, tls="starttls") as server:
+        async with MailSender(
+            server.url, auth=OAuth("ada", token), ssl_context=server.client_context(), retry=AGAIN
+        ) as sender:
+            with anyio.fail_after(10), pytest.raises(NetClientError, match="cancelled"):
+                await collect(sender, outgoing(5))
+
+
+@pytest.mark.parametrize("item", [{"from_": 0}, {"from_": b""}, {"from_": []}, {"dsn": "x"}])
+async def test_one_odd_item_costs_only_itself(server: SMTPServer, item: dict[str, object]) -> None:
+    odd = Outgoing(TEXT, **{"from_": "a@x", "to": ["b@x"], **item})  # type: ignore[arg-type]
+    async with sender_of(server) as sender:
+        receipts = await collect(sender, [*outgoing(2), odd, *outgoing(2)])
+    assert [receipt.ok for receipt in receipts] == [True, True, False, True, True]
+    assert isinstance(receipts[2].error, ConfigurationError)
+
+
+@pytest.mark.parametrize("mode", ["off", "standard"])
+async def test_lmtp_with_and_without_pipelining(mode: str) -> None:
+    for without in ((), ("PIPELINING",)):
+        with SMTPServer(lmtp=True, without=without) as server:
+            async with sender_of(server, pipelining=mode) as sender:
+                receipts = await collect(sender, outgoing(20, ("b@x", "c@x", "d@x")))
+            assert all(receipt.accepted == ("b@x", "c@x", "d@x") for receipt in receipts)
+
+
+async def test_opportunistic_tls_goes_on_without() -> None:
+    for refusal in ("454 4.7.0 not now", "502 5.5.1 what"):
+        with SMTPServer(tls="starttls", faults=[Reply("STARTTLS", refusal)]) as server:
+            async with sender_of(server, tls="opportunistic", ssl_context=server.client_context()) as sender:
+                assert (await sender.send(TEXT, "a@x", ["b@x"])).ok
+
+
+def test_loopback_behind_a_proxy_is_another_machine() -> None:
+    assert MailSender("smtp://127.0.0.1")._settings.tls is TLSMode.NONE
+    assert MailSender("smtp://127.0.0.1", proxy="http://proxy:3128")._settings.tls is TLSMode.STARTTLS
+
+
+async def test_a_session_that_a_borrower_has_changed_is_not_lent_again() -> None:
+    with SMTPServer(users={"ada": "s3cret"}, tls="starttls") as server:
+        url = server.url.replace("ada:s3cret@", "")
+        async with sender_of(server, ssl_context=server.client_context()) as sender:
+            async with sender.connection() as lent:
+                await lent.helo()
+            assert sender.stats.open == 0
+        async with MailSender(url, tls="none", ssl_context=server.client_context()) as sender:
+            async with sender.connection() as lent:
+                await lent.starttls()
+                await lent.login("ada", "s3cret")
+            assert (await sender.send(TEXT, "a@x", ["b@x"])).ok
+        assert server.messages[0].authenticated is None
