@@ -7,18 +7,18 @@ a bandwidth cap, one-byte packets, resets, truncation, stalls, injected bytes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
 from ._proxy_relay import Listener, Switchboard
-from ._threads import call_in, in_thread
+from ._server import Runnable
 from .fault_plans import FaultReport, Kind, Plan, Planner
 
 R = TypeVar("R")
 
 
-class FaultProxy:
+class FaultProxy(Runnable):
     """A proxy in front of the server at `target` (address and port).
 
     ``async with FaultProxy(("127.0.0.1", 21)) as proxy`` runs it on the running asyncio loop, ``with`` on a
@@ -49,11 +49,12 @@ class FaultProxy:
         self._host, self._port = host, port
         self._plan, self._data_plan = plan or Plan(), data_plan
         self._data_ports = tuple(data_ports)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._board = Switchboard(self._choose, ftp)
         self._listener: Listener | None = None
 
     # Life
+
+    _name = "netclients-fault-proxy"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -71,16 +72,6 @@ class FaultProxy:
     ) -> None:
         await self._board.close()
 
-    def __enter__(self) -> Self:
-        self._thread = in_thread(lambda: self, "netclients-fault-proxy")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.__exit__(kind, error, trace)
-
     def _listen(self) -> None:
         self._listener = self._board.listen(self._host, self._port, "control", self.target)
         self._port = self._listener.port
@@ -92,16 +83,6 @@ class FaultProxy:
         return self._data_plan if kind == "data" and self._data_plan is not None else self._plan
 
     # Public
-
-    @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return self._host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
 
     @property
     def report(self) -> FaultReport:
@@ -149,8 +130,3 @@ class FaultProxy:
                 self._listen()
 
         self._call(apply)
-
-    def _call(self, function: Callable[[], R]) -> R:
-        if self._loop is None or self._loop.is_closed():
-            return function()
-        return call_in(self._loop, function)

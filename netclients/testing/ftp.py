@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
-from urllib.parse import quote
 
-from . import certificates
 from ._ftp_engine import Engine
-from ._threads import call_in, in_thread
+from ._server import EmbeddedServer, Severable
 from .ftp_faults import Fault, FaultScript
 
 R = TypeVar("R")
@@ -55,7 +52,10 @@ class FTPServerStats:
     """Commands received, by verb in capitals."""
 
 
-class FTPServer:
+_SCHEMES = {"none": "ftp", "explicit": "ftpes", "implicit": "ftps"}
+
+
+class FTPServer(EmbeddedServer):
     """An FTP server on loopback that serves one directory.
 
     ``async with FTPServer(root) as server`` runs it on the running asyncio loop; ``with FTPServer(root) as
@@ -97,16 +97,8 @@ class FTPServer:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.root: Path = Path(root).resolve()
-        self._users = None if users is None else dict(users)
-        self._tls: TLS = tls
-        if tls != "none" and ssl_context is None:
-            ssl_context = certificates.server_context()
-        self.ssl_context = ssl_context
-        """The server's own context; its TLS versions, for example, may be changed at any time."""
-        self._host, self._port = host, port
-        self._files: tempfile.TemporaryDirectory[str] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        engine = Engine(self.root, self._users, ssl_context, without)
+        super().__init__(host, port, scheme=_SCHEMES[tls], secured=tls != "none", ssl_context=ssl_context, users=users)
+        engine = Engine(self.root, self._users, self.ssl_context, without)
         engine.implicit = tls == "implicit"
         engine.tls_required = tls_required
         engine.require_session_reuse = require_session_reuse
@@ -119,20 +111,12 @@ class FTPServer:
         engine.faults = FaultScript(faults or ())
         self._engine = engine
 
+    _name = "netclients-ftp-server"
+
     @classmethod
     def run_in_thread(cls, root: str | Path, **options: Any) -> AbstractContextManager[FTPServer]:
         """Another way to say ``with FTPServer(...)``: run it in a thread, with the same options."""
         return cls(root, **options)
-
-    def __enter__(self) -> Self:
-        self._thread = in_thread(lambda: self, "netclients-ftp-server")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -143,46 +127,7 @@ class FTPServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._engine.shut()
-        if self._files is not None:
-            self._files.cleanup()
-
-    # Where it is
-
-    @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return self._host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
-
-    @property
-    def url(self) -> str:
-        """Its URL with the first user's credentials: scheme ``ftp``, ``ftpes`` or ``ftps``."""
-        return self.url_at(self._host, self._port)
-
-    def url_at(self, host: str, port: int) -> str:
-        """Return the URL for another address, such as that of a proxy in front of the server."""
-        scheme = {"none": "ftp", "explicit": "ftpes", "implicit": "ftps"}[self._tls]
-        login = ""
-        if self._users:
-            name, password = next(iter(self._users.items()))
-            login = f"{quote(name, safe='')}:{quote(password, safe='')}@"
-        return f"{scheme}://{login}{f'[{host}]' if ':' in host else host}:{port}"
-
-    def client_context(self) -> ssl.SSLContext:
-        """Return a new client context that trusts this server and checks host names."""
-        return certificates.client_context()
-
-    @property
-    def ca_file(self) -> str:
-        """Path of a PEM file with the authority to trust; it is removed when the server is left."""
-        if self._files is None:
-            self._files = tempfile.TemporaryDirectory(prefix="netclients-testing-")
-            Path(self._files.name, "ca.pem").write_bytes(certificates.ca_pem())
-        return str(Path(self._files.name, "ca.pem"))
+        self._forget_files()
 
     # What it does
 
@@ -220,18 +165,5 @@ class FTPServer:
 
         self._call(apply)
 
-    def sever(self, *, reset: bool = True) -> int:
-        """Cut all control and data connections by RST or FIN, and return how many clients that were."""
-
-        def cut() -> int:
-            sessions = list(self._engine.sessions)
-            for session in sessions:
-                session.cut(reset)
-            return len(sessions)
-
-        return self._call(cut)
-
-    def _call(self, function: Callable[[], R]) -> R:
-        if self._loop is None or self._loop.is_closed():
-            return function()
-        return call_in(self._loop, function)
+    def _sessions(self) -> Iterable[Severable]:
+        return self._engine.sessions

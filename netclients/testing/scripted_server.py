@@ -13,8 +13,8 @@ from typing import Self
 
 from . import certificates
 from ._channel import Channel
+from ._server import Runnable
 from ._sockets import accept_forever, listening_socket
-from ._threads import call_in, in_thread
 from .script import Close, Expect, ExpectClose, Generate, Match, Reset, Say, StartTLS, Step, parse_script
 
 _GRACE = 1.0
@@ -43,7 +43,7 @@ class _MismatchError(Exception):
     """Client and script disagree."""
 
 
-class ScriptedServer:
+class ScriptedServer(Runnable):
     """Plays a script (text or steps, see :mod:`netclients.testing.script`) to every client.
 
     With a list of scripts the first connection gets the first script and so on, and one more connection is
@@ -71,9 +71,10 @@ class ScriptedServer:
         self._scripts = [_steps(one) for one in (script if several else [script])]  # type: ignore[arg-type]
         self._tls, self._context, self._ignore_rest = tls, ssl_context, ignore_rest
         self._host, self._port = host, port
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._played: list[Played] = []
         self._players: dict[asyncio.Task[None], _Player] = {}
+
+    _name = "netclients-scripted-server"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -95,16 +96,6 @@ class ScriptedServer:
         if kind is None:
             self.check()
 
-    def __enter__(self) -> Self:
-        self._thread = in_thread(lambda: self, "netclients-scripted-server")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.__exit__(kind, error, trace)
-
     async def _let_players_finish(self) -> None:
         """Wait for what clients have sent but players have not read yet."""
         unfinished = {task for task, player in self._players.items() if player.is_expecting()}
@@ -112,21 +103,9 @@ class ScriptedServer:
             await asyncio.wait(unfinished, timeout=_GRACE)
 
     @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return self._host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
-
-    @property
     def played(self) -> list[Played]:
         """How far each connection got, in the order they were made."""
-        if self._loop is None or self._loop.is_closed():
-            return list(self._played)
-        return call_in(self._loop, lambda: [replace(one) for one in self._played])
+        return self._call(lambda: [replace(one) for one in self._played])
 
     def check(self) -> None:
         """Raise AssertionError if a client and its script disagreed so far."""

@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 from urllib.parse import quote
 
 from . import certificates
+from ._server import EmbeddedServer, Severable
 from ._smtp_auth import MECHANISMS, PASSWORD_MECHANISMS, TOKEN_MECHANISMS
 from ._smtp_engine import Engine
 from ._smtp_session import Judge, Received, Rules
-from ._threads import call_in, in_thread
 from .ftp_faults import Fault
 from .smtp_faults import MailFaultScript
 
@@ -56,7 +54,7 @@ class SMTPServerStats:
     """Commands received, by verb in capitals."""
 
 
-class SMTPServer:
+class SMTPServer(EmbeddedServer):
     """An SMTP server on loopback, or with `lmtp` an LMTP server, that keeps what it is sent.
 
     ``async with SMTPServer() as server`` runs it on the running asyncio loop; ``with SMTPServer() as server`` on an
@@ -117,18 +115,14 @@ class SMTPServer:
         certificate = None
         if tls != "none" and ssl_context is None:
             ssl_context, certificate = certificates.server_context(), _certificate()
-        self.ssl_context = ssl_context
-        """The server's own context; its TLS versions, for example, may be changed at any time."""
+        scheme = ("lmtp" if lmtp else "smtp") + ("s" if tls == "implicit" else "")
+        super().__init__(host, port, scheme=scheme, secured=tls != "none", ssl_context=ssl_context, users=users)
         if mechanisms is None:
             mechanisms = (PASSWORD_MECHANISMS if users else ()) + (TOKEN_MECHANISMS if tokens else ())
         mechanisms = tuple(name.upper() for name in mechanisms)
         if not MECHANISMS.issuperset(mechanisms):
             raise ValueError(f"mechanisms={mechanisms!r}: known are {', '.join(sorted(MECHANISMS))}")
-        self._tls: TLS = tls
-        self._host, self._port = host, port
         self._unix = None if unix is None else os.fspath(unix)
-        self._files: tempfile.TemporaryDirectory[str] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._rules = Rules(
             lmtp=lmtp,
             implicit=tls == "implicit",
@@ -153,15 +147,7 @@ class SMTPServer:
         )
         self._engine = Engine(self._rules)
 
-    def __enter__(self) -> Self:
-        self._thread = in_thread(lambda: self, "netclients-smtp-server")
-        self._thread.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.__exit__(kind, error, trace)
+    _name = "netclients-smtp-server"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -172,20 +158,9 @@ class SMTPServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._engine.shut()
-        if self._files is not None:
-            self._files.cleanup()
+        self._forget_files()
 
     # Where it is
-
-    @property
-    def host(self) -> str:
-        """The address it listens on."""
-        return self._host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._port
 
     @property
     def unix(self) -> str | None:
@@ -197,30 +172,7 @@ class SMTPServer:
         """Its URL with the first user's credentials: scheme ``smtp``, ``smtps``, ``lmtp`` or ``lmtp+unix``."""
         if self._unix is not None:
             return f"{'lmtp' if self._rules.lmtp else 'smtp'}+unix://{quote(self._unix)}"
-        return self.url_at(self._host, self._port)
-
-    def url_at(self, host: str, port: int) -> str:
-        """Return the URL for another address, such as that of a proxy in front of the server."""
-        scheme = "lmtp" if self._rules.lmtp else "smtp"
-        if self._tls == "implicit":
-            scheme += "s"
-        login = ""
-        if self._rules.users:
-            name, password = next(iter(self._rules.users.items()))
-            login = f"{quote(name, safe='')}:{quote(password, safe='')}@"
-        return f"{scheme}://{login}{f'[{host}]' if ':' in host else host}:{port}"
-
-    def client_context(self) -> ssl.SSLContext:
-        """Return a new client context that trusts this server and checks host names."""
-        return certificates.client_context()
-
-    @property
-    def ca_file(self) -> str:
-        """Path of a PEM file with the authority to trust; it is removed when the server is left."""
-        if self._files is None:
-            self._files = tempfile.TemporaryDirectory(prefix="netclients-testing-")
-            Path(self._files.name, "ca.pem").write_bytes(certificates.ca_pem())
-        return str(Path(self._files.name, "ca.pem"))
+        return super().url
 
     # What it does
 
@@ -272,21 +224,8 @@ class SMTPServer:
         taken = dict(tokens)
         self._call(lambda: setattr(self._rules, "tokens", taken))
 
-    def sever(self, *, reset: bool = True) -> int:
-        """Cut all connections by RST or FIN, and return how many there were."""
-
-        def cut() -> int:
-            sessions = list(self._engine.sessions)
-            for session in sessions:
-                session.cut(reset)
-            return len(sessions)
-
-        return self._call(cut)
-
-    def _call(self, function: Callable[[], R]) -> R:
-        if self._loop is None or self._loop.is_closed():
-            return function()
-        return call_in(self._loop, function)
+    def _sessions(self) -> Iterable[Severable]:
+        return self._engine.sessions
 
 
 def _certificate() -> str:
