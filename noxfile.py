@@ -65,7 +65,13 @@ def docs(session: nox.Session) -> None:
     """The documentation builds without a warning, and its examples run."""
     install(session, "test", "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
-    session.run("pytest", "tests/test_docs_examples.py", *session.posargs)
+    session.run(
+        "pytest",
+        "tests/test_docs_examples.py",
+        "tests/test_docs_mail.py",
+        "tests/test_fastapi_example.py",
+        *session.posargs,
+    )
 
 
 @nox.session

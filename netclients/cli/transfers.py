@@ -18,6 +18,7 @@ from netclients.ftp.paths import local_destination
 
 if TYPE_CHECKING:
     from netclients.cli.session import Session
+    from netclients.ftp.batch import BatchUploadable, Downloadable
     from netclients.ftp.client import FTPClient
     from netclients.ftp.download import OnProgress
     from netclients.ftp.results import Item
@@ -46,7 +47,7 @@ def get(
         jobs.append(Job(target.server, target.path, target.shown, place, target.path))
 
     def start(client: FTPClient, jobs: Sequence[Job], progress: OnProgress | None) -> Stream[Item]:
-        sources: list[Any] = [(job.remote, os.path.basename(job.destination)) for job in jobs]
+        sources: list[Downloadable] = [(job.remote, os.path.basename(job.destination)) for job in jobs]
         return client.download_many(
             sources, directory, concurrency=session.concurrency, resume=resume, progress=progress
         )
@@ -75,7 +76,9 @@ def put(session: Session, files: Sequence[str], url: str, *, resume: bool) -> Co
         jobs.append(Job(target.server, path, file, shown, path if file == "-" else file))
 
     def start(client: FTPClient, jobs: Sequence[Job], progress: OnProgress | None) -> Stream[Item]:
-        sources: list[Any] = [(standard_input() if job.source == "-" else job.source, job.remote) for job in jobs]
+        sources: list[BatchUploadable] = [
+            (standard_input() if job.source == "-" else job.source, job.remote) for job in jobs
+        ]
         return client.upload_many(sources, "", concurrency=session.concurrency, resume=resume, progress=progress)
 
     return run_jobs(session, jobs, start)

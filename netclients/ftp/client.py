@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from netclients.config import Endpoint
     from netclients.events import Events
+    from netclients.ftp.batch import BatchUploadable, Downloadable
     from netclients.ftp.download import OnProgress
     from netclients.ftp.remote_file import RemoteFile
     from netclients.transport.bulk import Sink
@@ -175,7 +176,7 @@ class FTPClient(Client[FTPConnection]):
 
     def download_many(
         self,
-        sources: Iterable[str] | AsyncIterable[str],
+        sources: Iterable[Downloadable] | AsyncIterable[Downloadable],
         destination: str | os.PathLike[str],
         *,
         concurrency: int = 8,
@@ -186,8 +187,8 @@ class FTPClient(Client[FTPConnection]):
     ) -> Stream[Item]:
         """Download many files, ``concurrency`` at a time; items come as each ends, failed ones with ``error``.
 
-        A source keeps its path below ``destination``. Two sources for one place: the second fails. ``limit_rate`` is
-        for all of them together.
+        A source keeps its path below ``destination``; of a pair, the second is its place there, or anywhere if it is
+        absolute. Two sources for one place: the second fails. ``limit_rate`` is for all of them together.
         """
         from netclients.ftp.batch import BatchProducer, DownloadJobs
 
@@ -288,7 +289,7 @@ class FTPClient(Client[FTPConnection]):
 
     def upload_many(
         self,
-        sources: Iterable[str | os.PathLike[str]] | AsyncIterable[str | os.PathLike[str]],
+        sources: Iterable[BatchUploadable] | AsyncIterable[BatchUploadable],
         destination: str,
         *,
         concurrency: int = 8,
@@ -299,8 +300,9 @@ class FTPClient(Client[FTPConnection]):
     ) -> Stream[Item]:
         """Upload many local files, ``concurrency`` at a time; items come as each ends.
 
-        A relative source keeps its path below ``destination``, an absolute one its name; missing directories are
-        made. Two sources for one place: the second fails.
+        A relative source keeps its path below ``destination``, an absolute one its name; of a pair, whose first may be
+        anything that :meth:`upload` takes, the second is its place there. Missing directories are made. Two sources
+        for one place: the second fails.
         """
         from netclients.ftp.batch import BatchProducer, UploadJobs
 

@@ -12,7 +12,7 @@ from netclients.sync.docs import documented_like
 from netclients.sync.ftp_connection import FTPConnection
 from netclients.sync.relays import ProgressRelay, SinkRelay
 from netclients.sync.remote_file import RemoteFile
-from netclients.sync.sources import lend_iterable, lend_upload
+from netclients.sync.sources import lend_iterable, lend_upload, lend_uploads
 from netclients.sync.streams import Stream
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from netclients.config import Bounds, Endpoint, Login, PoolLimits, Timeouts, TLSMode
     from netclients.events import Events
+    from netclients.ftp.batch import BatchUploadable, Downloadable
     from netclients.ftp.connection import FTPConnection as AsyncFTPConnection
     from netclients.ftp.download import OnProgress, Verify
     from netclients.ftp.results import Download, Item, Upload
@@ -112,7 +113,7 @@ class FTPClient(Client[AsyncFTPClient]):
 
     def download_many(
         self,
-        sources: Iterable[str],
+        sources: Iterable[Downloadable],
         destination: str | os.PathLike[str],
         *,
         concurrency: int = 8,
@@ -176,7 +177,7 @@ class FTPClient(Client[AsyncFTPClient]):
 
     def upload_many(
         self,
-        sources: Iterable[str | os.PathLike[str]],
+        sources: Iterable[BatchUploadable],
         destination: str,
         *,
         concurrency: int = 8,
@@ -186,7 +187,7 @@ class FTPClient(Client[AsyncFTPClient]):
         limit_rate: float | None = None,
     ) -> Stream[Item]:
         desk = Desk()
-        lent = lend_iterable(desk, sources)
+        lent = lend_uploads(desk, sources)
         twin = run_sync(
             lambda: self._twin.upload_many(
                 lent,

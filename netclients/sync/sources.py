@@ -8,16 +8,17 @@ import os
 import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, cast
 
 from netclients.errors import ConfigurationError
 from netclients.sync.calls import Desk
 
 if TYPE_CHECKING:
+    from netclients.ftp.batch import BatchUploadable
     from netclients.transport import source as transport_source
     from netclients.transport.stream import Buffer
 
-__all__ = ["Uploadable", "lend_iterable", "lend_iterator", "lend_upload"]
+__all__ = ["Uploadable", "lend_iterable", "lend_iterator", "lend_upload", "lend_uploads"]
 
 T = TypeVar("T")
 
@@ -54,6 +55,24 @@ def lend_iterable(desk: Desk, items: Iterable[T]) -> Iterable[T] | AsyncIterable
     if type(items) in (list, tuple, str, bytes):
         return tuple(items) if type(items) is list else items
     return lend_iterator(desk, items)
+
+
+def lend_uploads(desk: Desk, sources: Iterable[BatchUploadable]) -> Any:
+    """Return the ``sources`` of a batch for use in the loop: what must be read is read in the caller's thread.
+
+    Raises:
+        ConfigurationError: they are asynchronous.
+    """
+    if isinstance(sources, (str, bytes)) or not isinstance(sources, Iterable):
+        return lend_iterable(desk, sources)
+    lent = (_lent_pair(desk, source) for source in sources)
+    return list(lent) if type(sources) in (list, tuple) else lend_iterator(desk, lent)
+
+
+def _lent_pair(desk: Desk, source: Any) -> Any:
+    if isinstance(source, tuple) and len(source) == 2:
+        return lend_upload(desk, source[0]), source[1]
+    return source
 
 
 def lend_iterator(desk: Desk, items: Iterable[T]) -> AsyncIterator[T]:

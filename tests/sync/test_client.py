@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import shutil
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -194,3 +196,29 @@ def test_many_threads_share_a_client(embedded_ftp: FTPTarget) -> None:
         assert contents == [b"%d" % number * 1000 for number in range(40)]
         assert settles(ftp)
         assert ftp.stats.open <= 4
+
+
+def test_pairs_of_a_batch_are_read_in_the_callers_thread(
+    ftp: FTPClient, embedded_ftp: FTPTarget, tmp_path: Path
+) -> None:
+    threads = set()
+
+    def pieces() -> Iterator[bytes]:
+        threads.add(threading.current_thread())
+        yield b"generated"
+
+    class File(io.BytesIO):
+        def read(self, *arguments: int | None) -> bytes:
+            threads.add(threading.current_thread())
+            return super().read(*arguments)
+
+    pairs = [(pieces(), "one"), (File(b"file"), "two")]
+    assert [item.error for item in ftp.upload_many(pairs, "pairs")] == [None, None]
+    pulled = ((File(b"pulled"), name) for name in ("three",))
+    assert [item.error for item in ftp.upload_many(pulled, "pairs")] == [None]
+    assert threads == {threading.current_thread()}
+    sources = [("pairs/one", "x"), ("pairs/two", tmp_path / "elsewhere" / "y")]
+    assert [item.error for item in ftp.download_many(sources, tmp_path)] == [None, None]
+    assert (tmp_path / "x").read_bytes() == b"generated"
+    assert (tmp_path / "elsewhere" / "y").read_bytes() == b"file"
+    assert (embedded_ftp.root / "pairs/three").read_bytes() == b"pulled"
