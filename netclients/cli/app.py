@@ -179,7 +179,10 @@ def send(
 
 @app.command()
 def demo() -> None:
-    """Download hundreds of files from embedded servers that cut connections, and verify every checksum."""
+    """Download hundreds of files and send hundreds of messages, with embedded servers that cut connections.
+
+    Every checksum is verified, and every receipt compared with the mailboxes.
+    """
     from rich.console import Console
 
     from netclients.cli.demo.run import run_demo
