@@ -111,6 +111,10 @@ class Conversation(Pooled, Generic[C]):
         """The session is about to be other than after login."""
         self.marked = True
 
+    def unmark(self, marked: bool = False) -> None:
+        """Nothing came of it: the session is as it was before, when it was ``marked`` or not."""
+        self.marked = marked
+
     async def flush(self) -> None:
         """Send what may be sent."""
         await self._engine.flush(self._means.timeouts.reply)

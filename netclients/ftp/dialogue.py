@@ -44,13 +44,14 @@ class Dialogue(Conversation[Command]):
     @contextlib.contextmanager
     def half_said(self) -> Iterator[None]:
         """Around commands of which the first (REST, RNFR) changes the meaning of the next: all of them, or no reuse."""
-        was_marked, self.marked = self.marked, True
+        was_marked = self.marked
+        self.mark()
         try:
             yield
         except (ReplyError, UnsupportedError):
-            self.marked = was_marked  # refused: nothing is pending
+            self.unmark(was_marked)  # refused: nothing is pending
             raise
-        self.marked = was_marked
+        self.unmark(was_marked)
 
     def error(self, sent: str, reply: Reply) -> NetClientError:
         """Return the error that ``reply`` to the command ``sent`` stands for."""

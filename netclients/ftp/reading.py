@@ -62,7 +62,7 @@ class RemoteReader:
     ) -> None:
         self.path = path
         self.meter = meter
-        self.offset = offset
+        self.offset: int = offset
         self.fingerprint: Fingerprint | None = None
         self._context = context
         self._restart = restart

@@ -214,7 +214,8 @@ class ConnectedClient(aiosmtplib.SMTP):
         """Dial, shake hands if TLS is implicit, and read the greeting: called by ``connect``."""
         if self.sock is not None or self.socket_path is not None or self.source_address is not None:
             raise ConfigurationError("sockets of this client are made by netclients")
-        self.hostname = host = self.hostname or "localhost"
+        host: str = self.hostname or "localhost"
+        self.hostname: str | None = host
         port = self.port or self._get_default_port()
         context = (self.tls_context or self._dialer.context) if self.use_tls else None
         stream = await self._dialer.connect(host, port, self._timeouts.connect)
@@ -228,8 +229,9 @@ class ConnectedClient(aiosmtplib.SMTP):
             server_hostname=None if context is None else host,
             ssl_handshake_timeout=None if context is None else self._timeouts.handshake,
         )
-        self.transport, _ = await _shaking_hands(opening, host, self._timeouts.handshake)
-        self.protocol = protocol
+        transport, _ = await _shaking_hands(opening, host, self._timeouts.handshake)
+        self.transport: asyncio.BaseTransport | None = transport
+        self.protocol: SMTPProtocol | None = protocol
         response = await protocol.read_response(timeout=timeout)
         if response.code != aiosmtplib.SMTPStatus.ready:
             raise aiosmtplib.SMTPConnectResponseError(response.code, response.message)

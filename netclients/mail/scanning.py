@@ -47,12 +47,12 @@ class Scan:
     __slots__ = ("_cr", "_in_header", "_line", "_path", "bare", "has_nul", "header", "is_ascii", "longest", "size")
 
     def __init__(self, path: str = "") -> None:
-        self.size = 0
-        self.longest = 0
-        self.is_ascii = True
-        self.has_nul = False
+        self.size: int = 0
+        self.longest: int = 0
+        self.is_ascii: bool = True
+        self.has_nul: bool = False
         self.bare: int | None = None
-        self.header = bytearray()
+        self.header: bytearray = bytearray()
         self._path = path
         self._in_header = True
         self._line = 0

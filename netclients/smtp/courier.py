@@ -41,7 +41,7 @@ class Courier:
     def __init__(self, connection: SMTPConnection, limit: RateLimit | None = None) -> None:
         self.connection = connection
         self.flight: deque[Transaction] = deque()
-        self.proven = connection.mails > 0
+        self.proven: bool = connection.mails > 0
         self.limit = limit
         settings = connection.settings
         extensions = connection.extensions

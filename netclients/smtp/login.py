@@ -48,7 +48,7 @@ async def _connect_once(settings: Settings) -> SMTPConnection:
         await _start_tls(connection)
         if settings.credentials is not None:
             await connection.auth(settings.credentials)
-        connection.marked = False  # this is how every session begins
+        connection.unmark()  # this is how every session begins
     except BaseException as error:
         connection.abort(f"login failed: {type(error).__name__}")
         raise

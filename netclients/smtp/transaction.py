@@ -45,11 +45,11 @@ class Transaction:
     def __init__(
         self, connection: SMTPConnection, delivery: Delivery, plan: Plan, *, ahead: bool, eager: bool, guard: bool
     ) -> None:
-        self.delivery = delivery
-        self.plan = plan
-        self.phase = Phase.ENVELOPE
-        self.eager = eager and not plan.binary and plan.message.content is not None
-        self.size = plan.message.size
+        self.delivery: Delivery = delivery
+        self.plan: Plan = plan
+        self.phase: Phase = Phase.ENVELOPE
+        self.eager: bool = eager and not plan.binary and plan.message.content is not None
+        self.size: int = plan.message.size
         self._connection = connection
         self._ahead = ahead
         self._lmtp = connection.settings.lmtp

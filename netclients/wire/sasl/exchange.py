@@ -48,8 +48,8 @@ class Exchange(ABC):
     __slots__ = ("initial", "name")
 
     def __init__(self, name: str, initial: bytes | None) -> None:
-        self.name = name
-        self.initial = initial
+        self.name: str = name
+        self.initial: bytes | None = initial
 
     def respond(self, challenge: bytes) -> bytes:
         """Answer a challenge. Both are the mechanism's own bytes, without base64.
