@@ -130,15 +130,14 @@ class Courier:
         if protocol.ended:
             raise ConnectionLost("the server closed the session (421)")
         awaited = protocol.awaited
-        if awaited is not self._awaited and awaited is not None:
+        assert awaited is not None
+        timeouts = self.connection.settings.timeouts
+        timeout, phase = (timeouts.complete, "complete") if awaited.command.doubtful else (timeouts.reply, "reply")
+        if awaited is not self._awaited:
             # The time is one command's: a reply that comes byte by byte does not get more of it.
             self._awaited = awaited
-            timeouts = self.connection.settings.timeouts
-            content = awaited.command.doubtful
-            phase = "complete" if content else "reply"
-            self._deadline = Deadline(timeouts.complete if content else timeouts.reply, phase, awaited.command)
+            self._deadline = Deadline(timeout, phase, awaited.command)
         with self._deadline:
-            phase = "complete" if awaited is not None and awaited.command.doubtful else "reply"
             await self.connection.receive(self._deadline.left(), phase)
 
     async def _stream(self, transaction: Transaction) -> None:
@@ -193,11 +192,7 @@ class Courier:
                 self.connection.settings.trace.outcome_unknown(f"send {shown}")
 
     async def tidy(self) -> None:
-        """Leave the session as it was after login.
-
-        Raises:
-            NetClientError: that did not work; the connection is marked.
-        """
+        """Leave the session as it was after login, or the connection marked if that does not work."""
         if self.flight or self.connection.protocol.idle:
             return
         try:

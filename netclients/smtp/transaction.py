@@ -229,10 +229,11 @@ class Transaction:
         return self.contents[0] if self.contents else None
 
     def _in_doubt(self, content: Ticket[Command]) -> bool:
-        # What stands behind a command that was answered by 421 is not executed.
-        if self._connection.protocol.goodbye is not None:
+        if content.reply is not None or not self._connection.may_have_arrived(content):
             return False
-        return content.reply is None and self._connection.may_have_arrived(content)
+        # What stands behind a command that was answered by 421 is not executed; LMTP's recipients stand side by side.
+        ended = self._connection.protocol.goodbye is not None
+        return not ended or any(ticket.reply is not None for ticket in self.contents)
 
     @property
     def doubtful(self) -> bool:

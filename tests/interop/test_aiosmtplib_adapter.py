@@ -7,6 +7,7 @@ import contextlib
 import gc
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from email.message import EmailMessage
 from typing import Any
@@ -509,8 +510,9 @@ async def test_not_on_trio() -> None:
         await asyncio.to_thread(trio.run, use)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on this platform")
 async def test_on_uvloop() -> None:
-    uvloop = pytest.importorskip("uvloop")
+    import uvloop
 
     async def use(url: str, context: ssl.SSLContext) -> None:
         async with aiosmtplib_client(url, ssl_context=context, timeouts=SOON, retry=ONCE) as client:

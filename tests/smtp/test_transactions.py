@@ -358,6 +358,27 @@ async def test_lmtp_lost_between_two_replies(scripted) -> None:
     dialer.check()
 
 
+async def test_lmtp_421_between_two_replies(scripted) -> None:
+    """It is the answer for one; what became of the message to the others, nobody knows."""
+    script = (
+        envelope("b@x", "c@x", "d@x")
+        + "S: 250 r\n"
+        + "S: 250 ok\n" * 4
+        + "S: 354 go\n"
+        + BLOCK
+        + "S: 250 stored\nS: 421 4.3.2 going down\nS-close\n"
+    )
+    again = envelope("c@x") + AGREED + BLOCK + "S: 250 stored\n"
+    sender, dialer = scripted(script, again, url="lmtp")
+    async with sender:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await sender.send(TEXT, "a@x", ["b@x", "c@x", "d@x"])
+    assert caught.value.receipt is not None
+    assert caught.value.receipt.accepted == ("b@x", "c@x")
+    assert caught.value.receipt.unknown == ("d@x",)
+    dialer.check()
+
+
 # What the server can't take
 
 
