@@ -65,10 +65,10 @@ class Courier:
             return False
         if self._most_mails is not None and self.connection.mails >= self._most_mails:
             return False
-        if not self.flight:
-            return True
         if self.limit is not None and self.limit.pause > 0:
             return False
+        if not self.flight:
+            return True
         newest = self.flight[-1]
         if not self._ahead or newest.phase is not Phase.CONTENT:
             return False
