@@ -23,6 +23,8 @@
     │       ├── RemoteFileNotFound                                         (FileNotFoundError)
     │       ├── RemotePermissionDenied                                     (PermissionError)
     │       └── RemoteIsADirectory                                         (IsADirectoryError)
+    ├── NotFetched                  a field of a message that was not asked for
+    ├── UIDValidityChanged          the UIDs that you hold name other messages now
     └── OutcomeUnknown              a command was sent, its reply never came
 
 Every error can be pickled. None carries a secret: passwords never reach a message.
@@ -45,6 +47,7 @@ __all__ = [
     "ConnectionLost",
     "LocalFileError",
     "NetClientError",
+    "NotFetched",
     "OutcomeUnknown",
     "PermanentReplyError",
     "PhaseTimeout",
@@ -60,6 +63,7 @@ __all__ = [
     "TransientReplyError",
     "TransportError",
     "TruncatedTransfer",
+    "UIDValidityChanged",
     "UnsupportedError",
 ]
 
@@ -242,6 +246,23 @@ class RemotePermissionDenied(PermanentReplyError, PermissionError):
 
 class RemoteIsADirectory(PermanentReplyError, IsADirectoryError):
     """The name belongs to a directory where a file was meant."""
+
+
+class NotFetched(NetClientError):
+    """A field of a message was looked at that was not asked for, or that the server did not send."""
+
+
+class UIDValidityChanged(NetClientError):
+    """The mailbox was made anew: UIDs of before name other messages now, or none (RFC 9051 section 2.3.1.1).
+
+    ``mailbox`` is its name, ``old`` and ``new`` are the values of UIDVALIDITY.
+    """
+
+    def __init__(self, mailbox: str, old: int, new: int) -> None:
+        super().__init__(f"{printable(mailbox)}: UIDVALIDITY was {old}, is {new}")
+        self.mailbox = mailbox
+        self.old = old
+        self.new = new
 
 
 class OutcomeUnknown(NetClientError):

@@ -1,0 +1,320 @@
+"""Values of IMAP: what commands return and what a server says unasked.
+
+Text is decoded (RFC 2047, UTF-8, mailbox names from modified UTF-7); where decoding may lose something, the bytes are
+kept beside it. A sequence number is not a UID: the types say which is meant.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+
+from netclients.errors import NetClientError
+from netclients.mail.reading import UID, Address, BodyPart, Envelope, MessageInfo
+
+__all__ = [
+    "UID",
+    "Address",
+    "AppendUID",
+    "BodyPart",
+    "Code",
+    "Condition",
+    "CopyUID",
+    "ESearch",
+    "Envelope",
+    "Expunge",
+    "Fetched",
+    "ListedMailbox",
+    "MailboxStatus",
+    "Namespace",
+    "Namespaces",
+    "Number",
+    "Quota",
+    "QuotaRoot",
+    "Response",
+    "SequenceNumber",
+    "Status",
+    "Thread",
+    "Unknown",
+    "Vanished",
+]
+
+SequenceNumber = NewType("SequenceNumber", int)
+"""A message's place in the selected mailbox, from 1; it changes with every EXPUNGE before it."""
+
+
+class Condition(enum.Enum):
+    """How a status response begins (RFC 9051 section 7.1)."""
+
+    OK = "OK"
+    NO = "NO"
+    BAD = "BAD"
+    BYE = "BYE"
+    PREAUTH = "PREAUTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A response code: what stands in brackets (RFC 5530, RFC 9051 section 7.1).
+
+    ``name`` in upper case; ``value`` is the parsed argument where the code is known (an int for UIDVALIDITY, UIDNEXT,
+    UNSEEN, HIGHESTMODSEQ; a tuple of text for CAPABILITY, PERMANENTFLAGS, BADCHARSET; :class:`AppendUID`,
+    :class:`CopyUID`; a tuple of UIDs for MODIFIED), otherwise the text behind the name, or None.
+    """
+
+    name: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """OK, NO, BAD, BYE or PREAUTH; ``tag`` is the command's, None if untagged."""
+
+    tag: str | None
+    condition: Condition
+    code: Code | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppendUID:
+    """Where APPEND has put the messages (RFC 4315): one UID each."""
+
+    uid_validity: int
+    uids: tuple[UID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyUID:
+    """Where COPY or MOVE has put the messages (RFC 4315): ``source[i]`` became ``destination[i]``."""
+
+    uid_validity: int
+    source: tuple[UID, ...]
+    destination: tuple[UID, ...]
+
+
+# Untagged data
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """``* n EXISTS`` or ``* n RECENT``: ``name`` says which."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    """``* n EXPUNGE``: the message is gone; all behind it move up."""
+
+    number: SequenceNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """``VANISHED`` (RFC 7162): ``ranges`` of UIDs, inclusive; ``earlier``: since the state that the client named.
+
+    Ranges, not UIDs: a server may name a billion that never were.
+    """
+
+    earlier: bool
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """``* CAPABILITY``: names in upper case."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """``* ENABLED`` (RFC 5161)."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """``* FLAGS``: those that the mailbox knows."""
+
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMailbox:
+    """LIST or LSUB (RFC 9051 section 7.3.1, RFC 5258): a mailbox.
+
+    ``raw_name`` is the name as it was sent; ``delimiter`` separates levels, None if there are none; ``attributes``
+    such as ``\\HasChildren``; ``extended`` holds what a server adds (CHILDINFO, OLDNAME, …) as nested tuples.
+    """
+
+    name: str
+    delimiter: str | None
+    attributes: tuple[str, ...]
+    raw_name: bytes
+    extended: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """STATUS (RFC 9051 section 7.3.4): counts of a mailbox; None where the server did not say.
+
+    ``extra``: items that have no field here, name in upper case.
+    """
+
+    name: str
+    messages: int | None = None
+    recent: int | None = None
+    unseen: int | None = None
+    uid_next: int | None = None
+    uid_validity: int | None = None
+    highest_modseq: int | None = None
+    deleted: int | None = None
+    size: int | None = None
+    mailbox_id: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One namespace (RFC 2342): mailboxes that begin with ``prefix``."""
+
+    prefix: str
+    delimiter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """NAMESPACE: one's own, those of other users, and those shared by all."""
+
+    personal: tuple[Namespace, ...]
+    others: tuple[Namespace, ...]
+    shared: tuple[Namespace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """ID (RFC 2971): what the server says about itself, names in lower case."""
+
+    fields: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """QUOTA (RFC 9208): for each resource (STORAGE in KiB, MESSAGE, …) how much is used, and the limit."""
+
+    root: str
+    resources: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRoot:
+    """QUOTAROOT: the quotas that hold for a mailbox."""
+
+    mailbox: str
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """``* SEARCH`` or ``* SORT``: ``name`` says which; sequence numbers or UIDs, as was asked."""
+
+    name: str
+    numbers: tuple[int, ...]
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ESearch:
+    """ESEARCH (RFC 4731, RFC 5267): the answer to SEARCH with RETURN.
+
+    ``ranges`` of ALL in the server's order, inclusive, None if it was not asked for or nothing was found; ``partial``:
+    the window of PARTIAL and its ranges. ``values`` holds what has no field here.
+    """
+
+    tag: str | None
+    uid: bool
+    minimum: int | None = None
+    maximum: int | None = None
+    count: int | None = None
+    ranges: tuple[tuple[int, int], ...] | None = None
+    modseq: int | None = None
+    partial: tuple[str, tuple[tuple[int, int], ...]] | None = None
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One node of THREAD (RFC 5256): ``number`` (None: the parent is missing) and the answers to it."""
+
+    number: int | None
+    children: tuple[Thread, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """``* THREAD``: the roots."""
+
+    threads: tuple[Thread, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """``+``: go on. ``text`` is raw: a SASL challenge, or words for people."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Untagged data that nothing here knows: ``name`` in upper case, and the response as it was sent.
+
+    ``error`` tells why data of a known name could not be read.
+    """
+
+    name: str
+    raw: bytes
+    error: NetClientError | None = None
+
+
+class Fetched(MessageInfo):
+    """One FETCH response (RFC 9051 section 7.5.2): ``number``, and whatever items the server has sent.
+
+    Items are read when they are looked at; ``error`` is set if the response can't be read at all.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: SequenceNumber, values: dict[str, object], error: NetClientError | None = None) -> None:
+        super().__init__(values, error)
+        self.number: SequenceNumber = number
+
+
+Response = (
+    Status
+    | Continuation
+    | Number
+    | Expunge
+    | Vanished
+    | Capabilities
+    | Enabled
+    | Flags
+    | ListedMailbox
+    | MailboxStatus
+    | Namespaces
+    | Identity
+    | Quota
+    | QuotaRoot
+    | Search
+    | ESearch
+    | Threads
+    | Fetched
+    | Unknown
+)
+"""Everything that a server may send."""
