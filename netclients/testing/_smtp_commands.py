@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
-from ._smtp_auth import authenticate, offered_mechanisms
-from ._smtp_session import Counters, CutError, Received, Rules, Session, Transaction
+from ._auth import offered_mechanisms
+from ._mail_engine import MailEngine
+from ._smtp_auth import authenticate
+from ._smtp_session import Counters, Received, Rules, Session, Transaction
 
 Handler = Callable[[Session, str], Awaitable[None]]
 
@@ -32,8 +33,11 @@ def address_of(argument: str) -> str:
     return argument if found is None else found[2]
 
 
-class Commands:
+class Commands(MailEngine[Session]):
     """Executes commands by the rules, and remembers what came of it."""
+
+    rules: Rules
+    counters: Counters
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -78,21 +82,8 @@ class Commands:
             lines.append("SIZE" if limit is None else f"SIZE {limit}")
         lines += [name for name in ("STARTTLS", "REQUIRETLS") if self.offers(session, name)]
         if self.offers(session, "AUTH"):
-            lines.append(f"AUTH {' '.join(offered_mechanisms(self.rules, session))}")
+            lines.append(f"AUTH {' '.join(offered_mechanisms(self.rules, session.secure))}")
         return lines
-
-    # Faults: the engine knows how
-
-    async def interfere(self, session: Session, verb: str, argument: str) -> bool:
-        """Let faults act; False if nothing is left to execute."""
-        return True
-
-    def executed(self, session: Session) -> None:
-        """Cut the connection if a fault wants it to end here, with the last reply lost."""
-
-    def object_to(self, session: Session, deed: str) -> None:
-        """Remember that a client has done what it must not."""
-        self.counters.violations.append(f"connection {session.number}: {deed}")
 
     # Session
 
@@ -140,14 +131,6 @@ class Commands:
             await session.flush()
             await self.handshake(session)
             session.greeted = session.authenticated = session.transaction = None
-
-    async def handshake(self, session: Session) -> None:
-        """Turn TLS on."""
-        assert self.rules.context is not None
-        try:
-            await session.channel.start_tls(self.rules.context)
-        except ssl.SSLError:
-            raise CutError from None
 
     async def auth(self, session: Session, argument: str) -> None:
         """AUTH (RFC 4954)."""

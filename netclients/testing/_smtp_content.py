@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._smtp_channel import Sink
+from ._mail_channel import Sink
 from ._smtp_commands import Commands
 from ._smtp_session import Content, Received, Rules, Session, Transaction
 

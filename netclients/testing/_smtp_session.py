@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import hashlib
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from ._smtp_channel import MailChannel
-from .smtp_faults import CutContent, Hangup, HangupAfter, MailFaultScript
+from ._mail_session import Counters as MailCounters
+from ._mail_session import CutError, MailSession
+from .smtp_faults import CutContent, MailFaultScript
 
 Judge = Callable[[str], str | None]
 """Takes an address; returns the reply that refuses it, or None."""
@@ -68,34 +67,13 @@ class Rules:
     faults: MailFaultScript = field(default_factory=MailFaultScript)
 
 
-class Counters:
+class Counters(MailCounters):
     """What a server has done so far."""
 
     def __init__(self) -> None:
-        self.connections = 0
-        self.connections_open = 0
-        self.connections_peak = 0
-        self.logins = 0
+        super().__init__()
         self.messages = 0
         self.bytes_received = 0
-        self.discarded = 0
-        self.commands: collections.Counter[str] = collections.Counter()
-        self.violations: list[str] = []
-
-    def opened(self) -> None:
-        """Count a new connection."""
-        self.connections += 1
-        self.connections_open += 1
-        self.connections_peak = max(self.connections_peak, self.connections_open)
-
-
-class CutError(Exception):
-    """The connection is to end now: by a fault, or because the peer has gone."""
-
-    def __init__(self, *, reset: bool = False, stall: bool = False) -> None:
-        super().__init__()
-        self.reset = reset
-        self.stall = stall
 
 
 class Content:
@@ -154,32 +132,17 @@ class Transaction:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class Session(MailSession):
     """One connection."""
 
-    channel: MailChannel
-    number: int
-    enhanced: bool
+    enhanced: bool = True
     """Whether replies carry enhanced codes (RFC 2034)."""
-    task: asyncio.Task[None] | None = None
-    outbox: list[bytes] = field(default_factory=list)
     greeted: str | None = None
     """The name given with EHLO, LHLO or HELO."""
     authenticated: str | None = None
     transaction: Transaction | None = None
     messages: int = 0
     """Transactions begun."""
-    ending: bool = False
-    """The connection ends when the replies are sent."""
-    injected: str = ""
-    """What follows the reply to STARTTLS in clear."""
-    doomed: Hangup | HangupAfter | None = None
-    """The connection is cut when the command is executed."""
-
-    @property
-    def secure(self) -> bool:
-        """Whether TLS is on."""
-        return self.channel.tls is not None
 
     def reply(self, code: int, enhanced: str, *lines: str) -> None:
         """Queue a reply."""
@@ -193,23 +156,3 @@ class Session:
         self.outbox.append(f"{text}\r\n".encode("utf-8", "surrogateescape"))
         if text.startswith("421"):
             self.ending = True
-
-    async def flush(self) -> None:
-        """Send what was queued, in one piece."""
-        if self.outbox:
-            data = b"".join(self.outbox)
-            self.outbox.clear()
-            await self.channel.send(data)
-
-    async def read_line(self) -> bytes:
-        """Return the next line; what was queued is sent first if that takes waiting."""
-        if not self.channel.has_line:
-            await self.flush()
-        return await self.channel.readline()
-
-    def cut(self, reset: bool) -> None:
-        """End the connection now."""
-        if reset:
-            self.channel.reset_on_close()
-        if self.task is not None:
-            self.task.cancel()

@@ -61,6 +61,12 @@ def server_context(*names: str) -> ssl.SSLContext:
     return context
 
 
+def server_pem() -> str:
+    """Return the certificate of a :func:`server_context` without names, in PEM."""
+    pem: bytes = _leaf(LOOPBACK_NAMES).cert_chain_pems[0].bytes()
+    return pem.decode("ascii")
+
+
 def client_context() -> ssl.SSLContext:
     """Return a new client-side context that trusts this authority only and checks host names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -16,8 +16,8 @@ from typing import Literal, Self, TypeVar
 from urllib.parse import quote
 
 from . import certificates
+from ._auth import chosen_mechanisms
 from ._server import EmbeddedServer, Severable
-from ._smtp_auth import MECHANISMS, PASSWORD_MECHANISMS, TOKEN_MECHANISMS
 from ._smtp_engine import Engine
 from ._smtp_session import Judge, Received, Rules
 from .ftp_faults import Fault
@@ -114,14 +114,9 @@ class SMTPServer(EmbeddedServer):
             raise ValueError("final_replies are LMTP's: for SMTP use Reply('CONTENT', ...)")
         certificate = None
         if tls != "none" and ssl_context is None:
-            ssl_context, certificate = certificates.server_context(), _certificate()
+            ssl_context, certificate = certificates.server_context(), certificates.server_pem()
         scheme = ("lmtp" if lmtp else "smtp") + ("s" if tls == "implicit" else "")
         super().__init__(host, port, scheme=scheme, secured=tls != "none", ssl_context=ssl_context, users=users)
-        if mechanisms is None:
-            mechanisms = (PASSWORD_MECHANISMS if users else ()) + (TOKEN_MECHANISMS if tokens else ())
-        mechanisms = tuple(name.upper() for name in mechanisms)
-        if not MECHANISMS.issuperset(mechanisms):
-            raise ValueError(f"mechanisms={mechanisms!r}: known are {', '.join(sorted(MECHANISMS))}")
         self._unix = None if unix is None else os.fspath(unix)
         self._rules = Rules(
             lmtp=lmtp,
@@ -131,7 +126,7 @@ class SMTPServer(EmbeddedServer):
             tls_required=tls_required,
             users=dict(users or {}),
             tokens=dict(tokens or {}),
-            mechanisms=mechanisms,
+            mechanisms=chosen_mechanisms(mechanisms, users, tokens),
             require_auth=require_auth,
             auth_in_clear=tls == "none" if auth_in_clear is None else auth_in_clear,
             size_limit=size_limit,
@@ -226,12 +221,6 @@ class SMTPServer(EmbeddedServer):
 
     def _sessions(self) -> Iterable[Severable]:
         return self._engine.sessions
-
-
-def _certificate() -> str:
-    """Return the certificate of ``certificates.server_context()``, in PEM."""
-    pem: bytes = certificates._leaf(certificates.LOOPBACK_NAMES).cert_chain_pems[0].bytes()
-    return pem.decode("ascii")
 
 
 def _judge(replies: Mapping[str, str] | Judge | None) -> Judge:

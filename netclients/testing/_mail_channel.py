@@ -1,4 +1,4 @@
-"""The embedded SMTP server's connection: lines, blocks ended by a lone dot, and counted bytes, out of one buffer.
+"""An embedded mail server's connection: lines, blocks ended by a lone dot, and counted bytes, out of one buffer.
 
 What has arrived is consumed in order and never further than asked for, so that pipelined commands, contents and
 BDAT payloads may come in any pieces.
