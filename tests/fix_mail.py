@@ -1,11 +1,14 @@
 """Fixtures for the real mail servers, under the policy of ``fix_servers``.
 
-``postfix``, ``exim``, ``dovecot`` and ``smtp_sink`` run once a session, each in its default configuration, and have
-empty mailboxes when a test begins; ``real_smtp`` runs a test on Postfix and on Exim, ``start_mail_server`` starts a
-configuration of its own for one test::
+``postfix``, ``exim``, ``dovecot``, ``cyrus`` and ``smtp_sink`` run once a session, each in its default configuration,
+and have empty mailboxes when a test begins; ``real_smtp`` runs a test on Postfix and on Exim, ``real_imap`` and
+``real_pop3`` on Dovecot and on Cyrus, ``start_mail_server`` starts a configuration of its own for one test::
 
     async def test_size(start_mail_server: StartMailServer) -> None:
         server = start_mail_server("exim", MAX_MESSAGE_SIZE="1M")
+
+    async def test_many(real_imap: MailServer) -> None:
+        real_imap.seed("alice", "INBOX", [b"Subject: 1\\r\\n\\r\\n"] * 1000)
 """
 
 from __future__ import annotations
@@ -95,6 +98,12 @@ def dovecot(mail_park: MailPark) -> MailServer:
 
 
 @pytest.fixture
+def cyrus(mail_park: MailPark) -> MailServer:
+    """IMAP, POP3, LMTP and NNTP."""
+    return mail_park.fresh("cyrus")
+
+
+@pytest.fixture
 def exim(mail_park: MailPark) -> MailServer:
     """Delivers into maildirs."""
     return mail_park.fresh("exim")
@@ -108,6 +117,18 @@ def smtp_sink(mail_park: MailPark) -> MailServer:
 
 @pytest.fixture(params=["postfix", "exim"])
 def real_smtp(request: pytest.FixtureRequest) -> MailServer:
+    server: MailServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(params=["dovecot", "cyrus"])
+def real_imap(request: pytest.FixtureRequest) -> MailServer:
+    server: MailServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(params=["dovecot", "cyrus"])
+def real_pop3(request: pytest.FixtureRequest) -> MailServer:
     server: MailServer = request.getfixturevalue(request.param)
     return server
 

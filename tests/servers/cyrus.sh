@@ -1,9 +1,14 @@
 #!/bin/sh
 # cyrus.sh: Cyrus 3.6 (unpacked below $ROOT) with IMAP, POP3, NNTP and LMTP, one port each. Users $USERS with password
-# <user>pw, administrator cyrusadm/cyrusadmpw. MODE=open | required (LOGINDISABLED before TLS).
+# <user>pw, administrator cyrusadm/cyrusadmpw.
+#   MODE=open | required (LOGINDISABLED before TLS)
+#   WITHOUT="MOVE UIDPLUS": IMAP capabilities that are not announced;  MECHANISMS: those of SASL
+#   QUOTA (kB), QUOTA_MESSAGES: of each user;  MAX_PER_USER: sessions of a user;  EXTRA: lines at the end of imapd.conf
 set -eu
 : "${WORK:?}" "${IMAP_PORT:=41243}" "${IMAPS_PORT:=41293}" "${POP3_PORT:=41210}" "${POP3S_PORT:=41295}" "${NNTP_PORT:=41219}" \
-  "${NNTPS_PORT:=41263}" "${LMTP_PORT:=41224}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}" "${MODE:=open}" "${ROOT:=/opt/realservers}"
+  "${NNTPS_PORT:=41263}" "${LMTP_PORT:=41224}" "${USERS:=alice bob carol dave}" "${RUNUSER:=nobody}" "${MODE:=open}" "${ROOT:=/opt/realservers}" \
+  "${WITHOUT:=}" "${QUOTA:=10485760}" "${QUOTA_MESSAGES:=1000000}" "${MAX_PER_USER:=0}" "${EXTRA:=}" \
+  "${MECHANISMS:=PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256}"
 HERE=$(cd "$(dirname "$0")" && pwd)
 : "${CERT_DIR:=$WORK/cert}"
 "$HERE/cert.sh" "$CERT_DIR"
@@ -13,7 +18,8 @@ export LD_LIBRARY_PATH="$LIB"
 SP=$ROOT/usr/sbin/saslpasswd2; [ -x "$SP" ] || SP=/usr/sbin/saslpasswd2
 for d in db proc socket log msg ptclient lock sieve backup user quota rpm md5 sync; do mkdir -p "$D/lib/$d"; done; mkdir -p "$D/spool"
 cp "$CERT_DIR/cert.pem" "$CERT_DIR/key.pem" "$D/"
-host=$(hostname); plain=yes; [ "$MODE" != required ] || plain=no   # required: LOGINDISABLED before TLS
+host=$(hostname)
+case $MODE in open) plain=yes ;; required) plain=no ;; *) echo "MODE=$MODE: open or required" >&2; exit 2 ;; esac
 for u in $USERS cyrusadm; do printf %s "${u}pw" | "$SP" -p -c -f "$D/sasldb2" -u "$host" "$u"; done
 cat > "$D/imapd.conf" <<CONF
 configdirectory: $D/lib
@@ -30,7 +36,9 @@ servername: $host
 admins: cyrusadm
 altnamespace: yes
 unixhierarchysep: yes
-autocreate_quota: 102400
+autocreate_quota: $QUOTA
+autocreate_quota_messages: $QUOTA_MESSAGES
+autocreate_post: yes
 autocreate_inbox_folders: Sent | Drafts | Trash
 quotawarnsize: 0
 reject8bit: no
@@ -42,11 +50,14 @@ poptimeout: 10
 imapidlepoll: 1
 timeout: 30
 maxlogins_per_host: 0
+maxlogins_per_user: $MAX_PER_USER
+skiplist_unsafe: yes
 duplicatesuppression: no
+delete_mode: immediate
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: $D/sasldb2
-sasl_mech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256
+sasl_mech_list: $MECHANISMS
 tls_server_cert: $D/cert.pem
 tls_server_key: $D/key.pem
 tls_versions: tls1_2 tls1_3
@@ -55,6 +66,8 @@ idlesocket: $D/lib/socket/idle
 notifysocket: $D/lib/socket/notify
 syslog_prefix: cyrus
 sendmail: /bin/true
+${WITHOUT:+suppress_capabilities: $WITHOUT}
+$EXTRA
 CONF
 cat > "$D/cyrus.conf" <<CONF
 START {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""proxyfwd.py LISTEN_PORT TARGET_PORT: a TCP forwarder on 127.0.0.1 that prepends a HAProxy PROXY v1 line.
+"""proxyfwd.py LISTEN_PORT TARGET_PORT ...: TCP forwarders on 127.0.0.1 that prepend a HAProxy PROXY v1 line.
 
 Dovecot takes a client with the server's own address for a secure one, so on loopback it never demands
-STARTTLS. Behind this forwarder (``inet_listener`` with ``haproxy=yes``) it sees a foreign client, and
+STARTTLS. Behind such a forwarder (``inet_listener`` with ``haproxy=yes``) it sees a foreign client, and
 LOGINDISABLED is real.
 """
 
@@ -34,9 +34,13 @@ async def serve(listen_port: int, target_port: int) -> None:
         writer.close()
         target_writer.close()
 
-    server = await asyncio.start_server(forward, "127.0.0.1", listen_port)
-    await server.serve_forever()
+    async with await asyncio.start_server(forward, "127.0.0.1", listen_port) as server:
+        await server.serve_forever()
+
+
+async def main(ports: list[int]) -> None:
+    await asyncio.gather(*(serve(*pair) for pair in zip(ports[::2], ports[1::2], strict=True)))
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main([int(port) for port in sys.argv[1:]]))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from .names import USERS
 
 HERE = Path(__file__).parent
 INSTALL_ROOT = Path(os.environ.get("ROOT", "/opt/realservers"))
@@ -62,15 +64,22 @@ class FTPRecipe(Recipe):
 class MailRecipe(Recipe):
     """One mail server.
 
-    ``services`` maps what a test asks for to the variable that tells the script its port; ``{port}`` in
-    ``directory`` is that of the first. ``queues`` are the directories, relative to ``directory``, in which
-    there is a file for each message that is on its way.
+    ``services`` maps what a test asks for to the variable that tells the script its port, ``spare`` those of ports
+    that are its own affair; ``{port}`` in ``directory`` is that of the first service. ``queues`` are the
+    directories, relative to ``directory``, in which there is a file for each message that is on its way.
     """
 
     directory: str
     log: str | None
     services: dict[str, str]
+    spare: dict[str, str] = field(default_factory=dict)
     queues: tuple[str, ...] = ()
+    unix_sockets: dict[str, str] = field(default_factory=dict)
+    users: tuple[str, ...] = USERS
+
+    @property
+    def ports(self) -> dict[str, str]:
+        return self.services | self.spare
 
 
 RECIPES = {
@@ -117,7 +126,13 @@ RECIPES = {
 }
 
 # Dovecot asks Postfix to relay, and Postfix asks Dovecot who may: neither is of use without the other.
-_PAIR = ("usr/lib/postfix/sbin/master", "usr/sbin/dovecot", "usr/lib/dovecot/lmtp", "usr/lib/dovecot/submission")
+_PAIR = (
+    "usr/lib/postfix/sbin/master",
+    "usr/sbin/dovecot",
+    *(f"usr/lib/dovecot/{protocol}" for protocol in ("imap", "pop3", "lmtp", "submission")),
+)
+# What users and tests of mailboxes may change, whoever keeps them.
+MAILBOX_KNOBS = frozenset({"MODE", "WITHOUT", "MECHANISMS", "QUOTA", "QUOTA_MESSAGES", "MAX_PER_USER", "EXTRA"})
 
 MAIL_RECIPES = {
     recipe.name: recipe
@@ -136,7 +151,7 @@ MAIL_RECIPES = {
             name="dovecot",
             script="dovecot.sh",
             binaries=_PAIR,
-            knobs=frozenset({"MODE", "MAX_MESSAGE_SIZE", "EXTRA"}),
+            knobs=MAILBOX_KNOBS | {"MAX_MESSAGE_SIZE", "RELAY"},
             directory="dovecot-{port}",
             log="dovecot.log",
             services={
@@ -149,6 +164,29 @@ MAIL_RECIPES = {
                 "submissions": "SUBMISSIONS_PORT",
                 "auth": "AUTH_PORT",
             },
+            spare={"imap behind the forwarder": "IMAP_REQUIRED_PORT", "pop3 behind it": "POP3_REQUIRED_PORT"},
+            unix_sockets={"lmtp": "run/lmtp"},
+        ),
+        MailRecipe(
+            name="cyrus",
+            script="cyrus.sh",
+            binaries=(
+                *(f"usr/lib/cyrus/bin/{program}" for program in ("master", "imapd", "pop3d", "nntpd", "lmtpd")),
+                "usr/sbin/saslpasswd2",
+            ),
+            knobs=MAILBOX_KNOBS,
+            directory="cyrus-{port}",
+            log=None,
+            services={
+                "imap": "IMAP_PORT",
+                "imaps": "IMAPS_PORT",
+                "pop3": "POP3_PORT",
+                "pop3s": "POP3S_PORT",
+                "lmtp": "LMTP_PORT",
+                "nntp": "NNTP_PORT",
+                "nntps": "NNTPS_PORT",
+            },
+            users=tuple(user for user in USERS if user.isascii()),
         ),
         MailRecipe(
             name="exim",

@@ -1,4 +1,4 @@
-"""Messages as a server stored them in maildirs, and how to get back what was sent.
+"""Messages as a server stored them, and how to get back what was sent.
 
 ::
 
@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 TRACE_FIELDS = (
     b"return-path",
@@ -29,7 +31,7 @@ _LONE_LF = re.compile(rb"(?<!\r)\n")
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One file of a maildir. Sender and recipient are those of the envelope; an empty sender is the null path.
+    """One message. Sender and recipient are those of the envelope; an empty sender is the null path.
 
     Dovecot names no recipient where LMTP gave it several: then it is the owner of the mailbox.
     """
@@ -40,10 +42,17 @@ class StoredMessage:
     path: Path
 
 
-def read_maildir(maildir: Path, owner: str) -> list[StoredMessage]:
-    """All messages of the inbox of ``owner`` (an address), in the order in which they got there."""
-    paths = [path for name in ("new", "cur") for path in _entries(maildir / name)]
-    return [_read(path, owner) for path in sorted(paths, key=lambda path: (path.stat().st_ctime_ns, path.name))]
+class Mailboxes(Protocol):
+    """The mailboxes of a server, from behind. Their names are as in IMAP, with ``/`` between the levels."""
+
+    def read(self, user: str, mailbox: str) -> list[StoredMessage]: ...
+    def write(self, user: str, mailbox: str, messages: Iterable[bytes], flags: Sequence[str]) -> None: ...
+    def clear(self) -> None: ...
+
+
+def stored_message(raw: bytes, owner: str, path: Path) -> StoredMessage:
+    fields, _ = _trace(raw)
+    return StoredMessage(raw, _address(fields, _SENDER_FIELDS), _address(fields, _RECIPIENT_FIELDS) or owner, path)
 
 
 def canonical(stored: StoredMessage | bytes) -> bytes:
@@ -53,16 +62,6 @@ def canonical(stored: StoredMessage | bytes) -> bytes:
     """
     raw = stored.raw if isinstance(stored, StoredMessage) else stored
     return _LONE_LF.sub(b"\r\n", raw[_trace(raw)[1] :])
-
-
-def _entries(directory: Path) -> list[Path]:
-    return list(directory.iterdir()) if directory.is_dir() else []
-
-
-def _read(path: Path, owner: str) -> StoredMessage:
-    raw = path.read_bytes()
-    fields, _ = _trace(raw)
-    return StoredMessage(raw, _address(fields, _SENDER_FIELDS), _address(fields, _RECIPIENT_FIELDS) or owner, path)
 
 
 def _trace(raw: bytes) -> tuple[dict[bytes, bytes], int]:

@@ -82,7 +82,7 @@ def test_pinned(start_mail_server): pass
 def test_both(real_smtp, vsftpd): pass
 """
     assert (
-        "left out: dovecot, exim, postfix, smtp_sink, vsftpd (not installed): 4 tests"
+        "left out: cyrus, dovecot, exim, postfix, smtp_sink, vsftpd (not installed): 4 tests"
         in run(tmp_path, "-p", "tests.fix_mail", suite=suite).stdout.splitlines()
     )
     result = run(tmp_path, "-p", "tests.fix_mail", "--real-servers=require", "-k", "test_mail", suite=suite)
