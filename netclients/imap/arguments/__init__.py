@@ -4,11 +4,12 @@ A command line is made of pieces: bytes that stand on the line, and :class:`Lite
 and sent behind it. One call makes exactly one argument, whatever is in its value: nothing leaves its quotes, its list
 or its line. What can't be an argument of its kind is a :class:`~netclients.errors.ConfigurationError`.
 
-:func:`joined` and :func:`parenthesized` put pieces together.
+:func:`joined`, :func:`parenthesized` and :func:`concatenated` put pieces together.
 """
 
 from netclients.imap.arguments.items import (
     fetch_items,
+    header_name,
     header_names,
     partial,
     section,
@@ -22,6 +23,7 @@ from netclients.imap.arguments.strings import (
     Piece,
     astring,
     atom,
+    concatenated,
     flag,
     flag_list,
     joined,
@@ -40,11 +42,13 @@ __all__ = [
     "astring",
     "atom",
     "charset",
+    "concatenated",
     "date",
     "date_time",
     "fetch_items",
     "flag",
     "flag_list",
+    "header_name",
     "header_names",
     "id_fields",
     "joined",

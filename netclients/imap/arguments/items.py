@@ -9,7 +9,16 @@ from netclients.errors import ConfigurationError
 from netclients.imap.arguments.strings import atom, listed, must_be_text, quoted, shown
 from netclients.imap.arguments.values import number
 
-__all__ = ["fetch_items", "header_names", "partial", "section", "section_part", "sort_keys", "status_items"]
+__all__ = [
+    "fetch_items",
+    "header_name",
+    "header_names",
+    "partial",
+    "section",
+    "section_part",
+    "sort_keys",
+    "status_items",
+]
 
 _LARGEST_PART = 2**32 - 1
 _LONGEST_NAME = 998  # RFC 5322 section 2.1.1: no line of a header is longer
@@ -71,19 +80,26 @@ def section_part(spec: str) -> bytes:
     return spec.encode("ascii")
 
 
+def header_name(name: str) -> bytes:
+    """Encode the name of a header field, in the case that it has; quoted where it must be.
+
+    Raises:
+        ConfigurationError: it is empty, or has a space, a colon or anything but printable ASCII.
+    """
+    must_be_text(name, "the name of a header field")
+    if not _FIELD_NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise ConfigurationError(f"{shown(name)} is not the name of a header field")
+    encoded = name.encode("ascii")
+    return encoded if _PLAIN_NAME.fullmatch(name) and name.upper() != "NIL" else quoted(encoded)
+
+
 def header_names(names: Iterable[str]) -> bytes:
     """Encode names of header fields as a list, in the order given.
 
     Raises:
-        ConfigurationError: there are none, or one has a space, a colon or anything but printable ASCII.
+        ConfigurationError: there are none, or one is no such name.
     """
-    encoded: list[bytes] = []
-    for name in listed(names, "names of header fields"):
-        must_be_text(name, "the name of a header field")
-        if not _FIELD_NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-            raise ConfigurationError(f"{shown(name)} is not the name of a header field")
-        plain = _PLAIN_NAME.fullmatch(name) and name.upper() != "NIL"
-        encoded.append(name.encode("ascii") if plain else quoted(name.encode("ascii")))
+    encoded = [header_name(name) for name in listed(names, "names of header fields")]
     if not encoded:
         raise ConfigurationError("no names of header fields were given")
     return b"(%b)" % b" ".join(encoded)

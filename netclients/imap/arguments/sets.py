@@ -108,11 +108,11 @@ def _numbers(values: list[object], what: str, *, texts: bool) -> bytes:
         raise ConfigurationError(f"no {what} were given")
     kinds = set(map(type, values))
     if kinds == {str} and texts:
-        numbers = sorted(set(_uids(values)))  # type: ignore[arg-type]
+        numbers = sorted(_uids(values))  # type: ignore[arg-type]
     elif kinds == {int}:
-        numbers = sorted(set(values))  # type: ignore[arg-type]
+        numbers = sorted(values)  # type: ignore[arg-type]
     else:
-        numbers = sorted({_one(value, what, texts=texts) for value in values})
+        numbers = sorted(_one(value, what, texts=texts) for value in values)
     if numbers[0] < 1 or numbers[-1] > _LARGEST:
         wrong = numbers[0] if numbers[0] < 1 else numbers[-1]
         raise ConfigurationError(f"{wrong} is not one of {what}: they go from 1 to {_LARGEST}")
@@ -127,18 +127,21 @@ def _numbers(values: list[object], what: str, *, texts: bool) -> bytes:
     return ",".join(ranges).encode("ascii")
 
 
-def _uids(values: list[str]) -> Iterable[int]:
+def _uids(values: list[str]) -> list[int]:
     # int() alone would take " 5", "+5", "1_000" and digits of other scripts.
     digits = "".join(values)
-    if not (digits.isascii() and digits.isdecimal()) or "" in values or max(map(len, values)) > 10:
-        wrong = next(uid for uid in values if not (uid.isascii() and uid.isdecimal()) or len(uid) > 10)
-        raise ConfigurationError(f"{shown(wrong)} is not a UID of IMAP")
-    return map(int, values)
+    try:
+        if digits.isascii() and digits.isdecimal():
+            return list(map(int, values))
+    except ValueError:  # one is empty, or has thousands of digits
+        pass
+    wrong = next((uid for uid in values if not (uid.isascii() and uid.isdecimal())), max(values, key=len))
+    raise ConfigurationError(f"{shown(wrong)} is not a UID of IMAP")
 
 
 def _one(value: object, what: str, *, texts: bool) -> int:
     if isinstance(value, str) and texts:
-        return next(iter(_uids([value])))
+        return _uids([value])[0]
     return _index(value, what)
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Piece",
     "astring",
     "atom",
+    "concatenated",
     "flag",
     "flag_list",
     "joined",
@@ -165,13 +166,33 @@ def flag_list(values: str | Iterable[str]) -> bytes:
 
 
 def joined(*arguments: Piece | tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """Put arguments on one line with spaces between them; the result is sent as it stands, literal by literal."""
-    return _merged(arguments, b" ")
+    """Put arguments on one line with spaces between them; the pieces are sent as they stand, one behind the other."""
+    pieces: list[Piece] = []
+    for argument in arguments:
+        if pieces:
+            pieces.append(b" ")
+        pieces += argument if isinstance(argument, tuple) else (argument,)
+    return concatenated(pieces)
 
 
 def parenthesized(*arguments: Piece | tuple[Piece, ...]) -> tuple[Piece, ...]:
     """Make a list of arguments."""
-    return _merged((b"(", _merged(arguments, b" "), b")"), b"")
+    return concatenated((b"(", *joined(*arguments), b")"))
+
+
+def concatenated(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Put pieces one behind the other, so that no bytes follow bytes."""
+    merged: list[Piece] = []
+    line: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            line.append(piece)
+            continue
+        if line:
+            merged.append(b"".join(line))
+            line.clear()
+        merged.append(piece)
+    return (*merged, b"".join(line)) if line else tuple(merged)
 
 
 def quoted(data: bytes) -> bytes:
@@ -196,23 +217,6 @@ def shown(value: object) -> str:
     """Return ``value`` as an error shows it: short, without control characters."""
     text = repr(value) if not isinstance(value, str) else f"{value[:80]!r}"
     return printable(text if len(text) <= 100 else f"{text[:100]}…")
-
-
-def _merged(arguments: Iterable[Piece | tuple[Piece, ...]], separator: bytes) -> tuple[Piece, ...]:
-    merged: list[Piece] = []
-    line: list[bytes] = []
-    for index, argument in enumerate(arguments):
-        if index:
-            line.append(separator)
-        for piece in argument if isinstance(argument, tuple) else (argument,):
-            if isinstance(piece, bytes):
-                line.append(piece)
-            else:
-                merged += (b"".join(line), piece) if any(line) else (piece,)
-                line.clear()
-    if any(line):
-        merged.append(b"".join(line))
-    return tuple(merged)
 
 
 def _bytes(value: object) -> bytes:
