@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NewType
 
 from netclients.errors import NetClientError
@@ -20,24 +19,32 @@ __all__ = [
     "Address",
     "AppendUID",
     "BodyPart",
+    "Capabilities",
     "Code",
     "Condition",
+    "Continuation",
     "CopyUID",
     "ESearch",
+    "Enabled",
     "Envelope",
     "Expunge",
     "Fetched",
+    "Flags",
+    "Identity",
     "ListedMailbox",
     "MailboxStatus",
+    "Metadata",
     "Namespace",
     "Namespaces",
     "Number",
     "Quota",
     "QuotaRoot",
     "Response",
+    "Search",
     "SequenceNumber",
     "Status",
     "Thread",
+    "Threads",
     "Unknown",
     "Vanished",
 ]
@@ -61,8 +68,9 @@ class Code:
     """A response code: what stands in brackets (RFC 5530, RFC 9051 section 7.1).
 
     ``name`` in upper case; ``value`` is the parsed argument where the code is known (an int for UIDVALIDITY, UIDNEXT,
-    UNSEEN, HIGHESTMODSEQ; a tuple of text for CAPABILITY, PERMANENTFLAGS, BADCHARSET; :class:`AppendUID`,
-    :class:`CopyUID`; a tuple of UIDs for MODIFIED), otherwise the text behind the name, or None.
+    UNSEEN, HIGHESTMODSEQ; text for MAILBOXID; a tuple of text for CAPABILITY, PERMANENTFLAGS, BADCHARSET, BADEVENT;
+    :class:`AppendUID`, :class:`CopyUID`; a tuple of UIDs, or of sequence numbers as text, for MODIFIED), otherwise, and
+    if the argument can't be read, the text behind the name, or None.
     """
 
     name: str
@@ -152,6 +160,7 @@ class ListedMailbox:
 
     ``raw_name`` is the name as it was sent; ``delimiter`` separates levels, None if there are none; ``attributes``
     such as ``\\HasChildren``; ``extended`` holds what a server adds (CHILDINFO, OLDNAME, …) as nested tuples.
+    ``response``: LIST or LSUB.
     """
 
     name: str
@@ -159,6 +168,7 @@ class ListedMailbox:
     attributes: tuple[str, ...]
     raw_name: bytes
     extended: Mapping[str, object] = field(default_factory=dict[str, object])
+    response: str = "LIST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,18 @@ class QuotaRoot:
 
     mailbox: str
     roots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """METADATA (RFC 5464): annotations of a mailbox, or of the server if ``mailbox`` is empty.
+
+    ``entries`` with their values (None: there is none), as was asked; ``changed``: unasked, those that are new.
+    """
+
+    mailbox: str
+    entries: Mapping[str, bytes | None]
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,14 +308,18 @@ class Unknown:
 class Fetched(MessageInfo):
     """One FETCH response (RFC 9051 section 7.5.2): ``number``, and whatever items the server has sent.
 
-    Items are read when they are looked at; ``error`` is set if the response can't be read at all.
+    Items are read when they are looked at. ``error`` is set if the response can't be read to its end; what came before
+    the fault is there.
     """
 
     __slots__ = ("number",)
 
     def __init__(self, number: SequenceNumber, values: dict[str, object], error: NetClientError | None = None) -> None:
-        super().__init__(values, error)
-        self.number: SequenceNumber = number
+        # Not by super(): there are thousands of them.
+        self.number = number
+        self._values = values
+        self._read = {}
+        self.error = error
 
 
 Response = (
@@ -311,6 +337,7 @@ Response = (
     | Identity
     | Quota
     | QuotaRoot
+    | Metadata
     | Search
     | ESearch
     | Threads

@@ -1,53 +1,63 @@
 """Messages that a server holds: what ``MailReader`` tells about them, over IMAP and POP3 alike.
 
-A :class:`MessageInfo` keeps what the server has sent and decodes an item when it is looked at: most callers look at few.
+A :class:`MessageInfo` keeps what the server has sent and decodes an item when it is looked at, once: most callers look
+at few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType, cast
+from functools import lru_cache
+from typing import Any, NewType, Self, TypeVar, cast
 
-from netclients.errors import NetClientError, NotFetched
+from netclients.errors import NetClientError, NotFetched, ProtocolError
+from netclients.mail import decoding
+from netclients.mail.envelopes import Address, Envelope, Value
 
-__all__ = ["UID", "Address", "BodyPart", "Envelope", "MessageInfo"]
+__all__ = ["UID", "Address", "BodyPart", "Envelope", "Later", "MessageInfo", "Streamed", "Value"]
+
+_T = TypeVar("_T")
 
 UID = NewType("UID", str)
 """Names a message for as long as the mailbox's UIDVALIDITY holds: digits in IMAP, any text in POP3 (UIDL)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One address of an envelope: ``name`` decoded, ``mailbox`` and ``host`` as they stand.
+class Streamed(bytes):
+    """Stands, itself empty, for ``size`` bytes that went to a sink."""
 
-    A group has its name in ``group`` and no address; ``members`` then follow.
-    """
+    size: int
 
-    name: str
-    mailbox: str
-    host: str
-    group: bool = False
-    members: tuple[Address, ...] = ()
+    def __new__(cls, size: int) -> Self:
+        """Make one that stands for ``size`` bytes."""
+        made = super().__new__(cls)
+        made.size = size
+        return made
 
-    @property
-    def address(self) -> str:
-        """``mailbox@host``; without a host just the mailbox."""
-        return f"{self.mailbox}@{self.host}" if self.host else self.mailbox
+    def __reduce__(self) -> tuple[type[Streamed], tuple[int]]:
+        return Streamed, (self.size,)
+
+    def __repr__(self) -> str:
+        return f"Streamed({self.size})"
 
 
-class Envelope:
-    """ENVELOPE (RFC 9051 section 7.5.2): the fields of the header that the server has parsed.
+class Later:
+    """A value that ``function(argument)`` gives, or :class:`ProtocolError` if the argument makes no sense."""
 
-    Each is decoded when it is looked at. ``raw`` has the values as they were sent.
-    """
+    __slots__ = ("argument", "function")
+
+    def __init__(self, function: Callable[[Any], object], argument: object) -> None:
+        self.function = function
+        self.argument = argument
 
 
 @dataclass(frozen=True, slots=True)
 class BodyPart:
     """A node of BODYSTRUCTURE (RFC 9051 section 7.5.2); ``part`` is its number, such as ``"1.2"``.
 
+    What ``part`` names can be fetched as BODY[part]; where a message's body is a multipart, that is ``"TEXT"`` (or
+    ``"2.TEXT"``). ``type``, ``subtype``, ``encoding``, ``disposition`` and the names of parameters are in lower case.
     ``size`` is in bytes as encoded for transfer, ``lines`` for text only. ``parts`` of a multipart, ``envelope`` and
     ``body`` of a message. None where the server did not say; ``extension`` holds data that nobody knows.
     """
@@ -71,8 +81,262 @@ class BodyPart:
     body: BodyPart | None = None
     extension: tuple[object, ...] = ()
 
+    @property
+    def content_type(self) -> str:
+        """Such as ``text/plain``."""
+        return f"{self.type}/{self.subtype}"
+
+    @property
+    def filename(self) -> str | None:
+        """The name that the sender gave it, as it stands: it may hold anything, paths too."""
+        return self.disposition_parameters.get("filename") or self.parameters.get("name")
+
+    def walk(self) -> Iterator[BodyPart]:
+        """Yield this part and all below it, in the order in which they stand in the message."""
+        waiting = [self]
+        while waiting:
+            one = waiting.pop()
+            yield one
+            if one.body is not None:
+                waiting.append(one.body)
+            waiting.extend(reversed(one.parts))
+
 
 class MessageInfo:
-    """What a server has told about one message. What was not asked for raises :class:`NotFetched`."""
+    """What a server has told about one message. What was not asked for raises :class:`NotFetched`.
 
-    __slots__ = ("_values", "error")
+    ``values`` has what was sent, by the items' names in upper case. An item that makes no sense raises
+    :class:`ProtocolError` when it is looked at. ``error`` tells what was wrong with the answer as a whole; what came
+    before the fault can be read.
+    """
+
+    __slots__ = ("_read", "_values", "error")
+
+    def __init__(self, values: dict[str, Any], error: NetClientError | None = None) -> None:
+        self._values = values
+        self._read: dict[str, Any] = {}
+        self.error = error
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the server has sent an item, such as ``"UID"`` or ``"BODY[1]"``."""
+        return name in self._values
+
+    @property
+    def uid(self) -> UID:
+        """The message's UID."""
+        return UID(self._item("UID", _uid))
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """Flags and keywords, such as ``\\Seen``, as the server writes them."""
+        return self._item("FLAGS", _flags)
+
+    @property
+    def size(self) -> int:
+        """RFC822.SIZE: bytes of the whole message."""
+        return self._item("RFC822.SIZE", _number)
+
+    @property
+    def internal_date(self) -> datetime:
+        """INTERNALDATE: when the server got the message; aware."""
+        return self._item("INTERNALDATE", _date)
+
+    @property
+    def envelope(self) -> Envelope:
+        """ENVELOPE: date, subject and addresses of the header."""
+        return cast("Envelope", self._item("ENVELOPE", _later))
+
+    @property
+    def structure(self) -> BodyPart:
+        """BODYSTRUCTURE, or BODY without extension data: of which parts the message consists."""
+        name = "BODYSTRUCTURE" if "BODYSTRUCTURE" in self._values else "BODY"
+        return cast("BodyPart", self._item(name, _later))
+
+    @property
+    def modseq(self) -> int:
+        """MODSEQ (RFC 7162): grows with each change of the message."""
+        return self._item("MODSEQ", _number)
+
+    @property
+    def email_id(self) -> str:
+        """EMAILID (RFC 8474): names the content, wherever it is."""
+        return self._item("EMAILID", _email_id)
+
+    @property
+    def thread_id(self) -> str | None:
+        """THREADID (RFC 8474); None if the server knows no thread."""
+        return self._item("THREADID", _id)
+
+    @property
+    def save_date(self) -> datetime | None:
+        """SAVEDATE (RFC 8514): when the message came into the mailbox; None if the server does not know."""
+        return self._item("SAVEDATE", _date_or_none)
+
+    @property
+    def preview(self) -> str | None:
+        """PREVIEW (RFC 8970): the beginning of its text; None if the server has none (with LAZY: none yet)."""
+        return self._item("PREVIEW", _preview)
+
+    @property
+    def gmail_message_id(self) -> int:
+        """X-GM-MSGID: names the message in all of Gmail's mailboxes."""
+        return self._item("X-GM-MSGID", _number)
+
+    @property
+    def gmail_thread_id(self) -> int:
+        """X-GM-THRID."""
+        return self._item("X-GM-THRID", _number)
+
+    @property
+    def gmail_labels(self) -> tuple[str, ...]:
+        """X-GM-LABELS, decoded."""
+        return cast("tuple[str, ...]", self._item("X-GM-LABELS", _later))
+
+    @property
+    def raw(self) -> bytes:
+        """The whole message: BODY[], or RFC822."""
+        return self._content("BODY[]" if "BODY[]" in self._values or "RFC822" not in self._values else "RFC822")
+
+    def section(self, name: str = "") -> bytes:
+        """Content of BODY[name] or BINARY[name]: ``"1.2"``, ``"HEADER"``, ``"1<0>"`` for a piece that begins at 0.
+
+        It is empty too if there is no such part: servers answer NIL or an empty string, as they like.
+        """
+        section, angle, origin = name.upper().partition("<")
+        for item in (f"BODY[{section}]{angle}{origin}", f"BINARY[{section}]{angle}{origin}"):
+            if item in self._values:
+                return self._content(item)
+        raise self._not_fetched(f"BODY[{section}]{angle}{origin}")
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        """All items that have no name here, as they were sent; the names are in upper case."""
+        return {
+            name: value
+            for name, value in self._values.items()
+            if name not in _KNOWN and not name.startswith(("BODY[", "BINARY["))
+        }
+
+    def _item(self, name: str, read: Callable[[Any], _T]) -> _T:
+        try:
+            return cast("_T", self._read[name])
+        except KeyError:
+            pass
+        if name not in self._values:
+            raise self._not_fetched(name)
+        try:
+            value = self._read[name] = read(self._values[name])
+        except _NonsenseError:
+            raise ProtocolError(f"the server sent an item {name} that makes no sense") from None
+        return value
+
+    def _content(self, name: str) -> bytes:
+        if name not in self._values:
+            raise self._not_fetched(name)
+        value = self._values[name]
+        if isinstance(value, Streamed):
+            raise NotFetched(f"{name}: its {value.size} bytes went to the sink")
+        return _octets(value)
+
+    def _not_fetched(self, name: str) -> NotFetched:
+        return NotFetched(f"{name} was not fetched" + (f": {self.error}" if self.error is not None else ""))
+
+    def __repr__(self) -> str:
+        uid = self._values.get("UID")
+        shown = "" if uid is None else f"UID {uid!s:.20} "
+        return f"<{type(self).__name__} {shown}{' '.join(sorted(self._values))[:80]}>"
+
+
+_KNOWN = frozenset(("UID", "FLAGS", "RFC822.SIZE", "INTERNALDATE", "ENVELOPE", "BODYSTRUCTURE", "BODY", "MODSEQ"))
+_KNOWN |= {"RFC822", "RFC822.HEADER", "RFC822.TEXT", "EMAILID", "THREADID", "SAVEDATE", "PREVIEW"}
+_KNOWN |= {"X-GM-MSGID", "X-GM-THRID", "X-GM-LABELS"}
+
+
+class _NonsenseError(Exception):
+    """A value is not what its item should have."""
+
+
+def _uid(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    if isinstance(value, str) and 0 < len(value) <= 20 and value.isascii() and value.isdigit():
+        return value
+    raise _NonsenseError
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    # quirk_quoted_number: it may be a string.
+    if isinstance(value, (str, bytes)) and len(value) <= 20 and value.isascii() and value.isdigit():
+        return int(value)
+    raise _NonsenseError
+
+
+def _flags(value: Any) -> frozenset[str]:
+    if isinstance(value, bytes):
+        return _cached_flags(value) if len(value) < 200 else _split_flags(value)
+    if isinstance(value, list):  # quirk_quoted_flags
+        return frozenset(_word(one) for one in value)
+    if value is None:  # quirk_nil_flags
+        return frozenset()
+    raise _NonsenseError
+
+
+def _split_flags(value: bytes) -> frozenset[str]:
+    return frozenset(value.decode("utf-8", "surrogateescape").split(" ")) - {""}
+
+
+_cached_flags = lru_cache(maxsize=512)(_split_flags)
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, str):
+        return value
+    raise _NonsenseError
+
+
+def _date(value: Any) -> datetime:
+    found = decoding.date(value) if isinstance(value, bytes) else None
+    if found is None:
+        raise _NonsenseError
+    return found
+
+
+def _date_or_none(value: Any) -> datetime | None:
+    return None if value is None else _date(value)
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return None if value is None else _word(value)
+
+
+def _email_id(value: Any) -> str:
+    found = _id(value)
+    if found is None:
+        raise _NonsenseError
+    return found
+
+
+def _preview(value: Any) -> str | None:
+    return None if value is None else decoding.plain(_octets(value))
+
+
+def _octets(value: Any) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):  # quirk_atom_for_string
+        return value.encode("utf-8", "surrogateescape")
+    raise _NonsenseError
+
+
+def _later(value: Any) -> Any:
+    if not isinstance(value, Later):
+        raise _NonsenseError
+    return value.function(value.argument)

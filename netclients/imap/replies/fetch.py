@@ -1,0 +1,143 @@
+"""FETCH (RFC 9051 section 7.5.2 and its extensions): the items of one message.
+
+Two ways lead to the same values: regular expressions for what servers send a thousand times, and the tokens for all
+else. Items are decoded when they are looked at; here they are only told apart.
+
+Deviations that are tolerated on purpose carry a name that starts with ``quirk``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from netclients.errors import ProtocolError
+from netclients.imap.names import decode_mailbox
+from netclients.imap.replies.envelopes import ENVELOPE, envelope, envelope_of_spans
+from netclients.imap.replies.structures import structure
+from netclients.imap.replies.tokens import Tokens, octets
+from netclients.imap.types import Fetched, SequenceNumber
+from netclients.mail.envelopes import Value
+from netclients.mail.reading import Later
+
+__all__ = ["fast_fetch", "read_fetch"]
+
+_FLAGS = r'\(([^\x00-\x1f()"{]*+)\)'
+# In a group that repeats, each group inside keeps what it matched last: so the items may come in any order.
+_ITEM = rf'UID ([0-9]{{1,20}})|FLAGS {_FLAGS}|RFC822\.SIZE ([0-9]{{1,20}})|INTERNALDATE "([^"\\\x00\r\n]*+)"'
+_ITEM += r"|MODSEQ \(([0-9]{1,20})\)"
+_NAMES = ("UID", "FLAGS", "RFC822.SIZE", "INTERNALDATE", "MODSEQ")
+_HEAD = r"\* ([1-9][0-9]{0,9}) FETCH \("
+_CONTENT = (
+    r"((?:BODY\[[A-Z0-9.]*(?: \([A-Z0-9-]+(?: [A-Z0-9-]+)*\))?\]|BINARY\[[0-9.]*\])(?:<[0-9]{1,20}>)?"
+    r"|RFC822(?:\.HEADER|\.TEXT)?) ~?\{[0-9]{1,20}\+?\}"
+)
+
+
+def _compiled(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode("ascii"))
+
+
+_SMALL = _compiled(rf"{_HEAD}(?:(?:{_ITEM})(?: |(?=\))))+\)")
+_WITH_ENVELOPE = _compiled(rf"{_HEAD}(?:(?:{_ITEM}|ENVELOPE {ENVELOPE})(?: |(?=\))))+\)")
+_BEFORE_CONTENT = _compiled(rf"{_HEAD}(?:(?:{_ITEM}) )*{_CONTENT}")
+_BEHIND_CONTENT = _compiled(rf"(?: (?:{_ITEM})(?=[ )]))*\)")
+_ENDS = len(_NAMES) + 1
+
+
+def fast_fetch(parts: tuple[bytes, ...]) -> Fetched | None:
+    """Return what a response says if it has one of the usual shapes of FETCH, otherwise None."""
+    if len(parts) == 1:
+        found = _SMALL.fullmatch(parts[0])
+        if found is not None:
+            groups = found.groups()
+            return Fetched(SequenceNumber(int(groups[0])), _present(groups[1:]))
+        found = _WITH_ENVELOPE.fullmatch(parts[0])
+        if found is None:
+            return None
+        groups = found.groups()
+        values = _present(groups[1:_ENDS])
+        if groups[_ENDS] is not None:
+            values["ENVELOPE"] = Later(envelope_of_spans, groups[_ENDS:])
+        return Fetched(SequenceNumber(int(groups[0])), values)
+    if len(parts) == 3:
+        found = _BEFORE_CONTENT.fullmatch(parts[0])
+        if found is None:
+            return None
+        groups = found.groups()
+        values = _present(groups[1:_ENDS])
+        values[groups[_ENDS].decode("ascii")] = parts[1]
+        if parts[2] != b")":
+            behind = _BEHIND_CONTENT.fullmatch(parts[2])
+            if behind is None:
+                return None
+            values.update(_present(behind.groups()))
+        return Fetched(SequenceNumber(int(groups[0])), values)
+    return None
+
+
+def _present(groups: tuple[bytes | None, ...]) -> dict[str, object]:
+    return {name: group for name, group in zip(_NAMES, groups, strict=True) if group is not None}
+
+
+_OPEN = re.compile(rb" *\(")
+_CLOSE = re.compile(rb" *\)")
+_FLAG_LIST = re.compile(_FLAGS.encode("ascii"))
+_NAME = re.compile(
+    rb""" *+([A-Za-z0-9.\-_/]+)(\[(?:[^\]"\x00\r\n]|"(?:[^"\\\x00\r\n]|\\[^\x00\r\n])*")*\])?"""
+    rb"(?:<([0-9]{1,20})(?:\.[0-9]{1,20})?>)? *+"  # quirk_length: some repeat the length too
+)
+
+
+def read_fetch(number: SequenceNumber, tokens: Tokens) -> Fetched:
+    """Return what FETCH says about a message; ``tokens`` stands behind the word.
+
+    Where it can't be read any further, ``error`` says why, and what came before is kept.
+    """
+    values: dict[str, object] = {}
+    try:
+        if tokens.match(_OPEN) is None:
+            raise tokens.fault()
+        while tokens.match(_CLOSE) is None:
+            name = _name(tokens)
+            values[name] = _value(name, tokens)
+        if not tokens.ended:
+            raise tokens.fault()
+    except ProtocolError as error:
+        return Fetched(number, values, error)
+    return Fetched(number, values)
+
+
+def _name(tokens: Tokens) -> str:
+    found = tokens.match(_NAME)
+    if found is None:
+        raise tokens.fault()
+    item, section, origin = found.groups()
+    name = item.upper().decode("ascii")
+    if section is not None:
+        # Servers repeat the names of fields as they like: with quotes or without, in either case.
+        inner = " ".join(section.decode("utf-8", "surrogateescape").replace('"', "").upper().split())
+        name += inner.replace("( ", "(").replace(" )", ")")
+    return name if origin is None else f"{name}<{origin.decode('ascii')}>"
+
+
+def _value(name: str, tokens: Tokens) -> object:
+    if name == "FLAGS":
+        found = tokens.match(_FLAG_LIST)
+        if found is not None:
+            return found[1]
+    value = tokens.value()
+    if name == "ENVELOPE":
+        return Later(envelope, value)
+    if name in ("BODYSTRUCTURE", "BODY"):
+        return Later(structure, value)
+    if name == "X-GM-LABELS":
+        return Later(_labels, value)
+    return value
+
+
+def _labels(value: Value) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise ProtocolError("the server sent labels that are no list")
+    return tuple(decode_mailbox(octets(one)) for one in value)
