@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netclients.errors import ConnectionLost as ConnectionLost
     from netclients.errors import LocalFileError as LocalFileError
     from netclients.errors import NetClientError as NetClientError
+    from netclients.errors import NotFetched as NotFetched
     from netclients.errors import OutcomeUnknown as OutcomeUnknown
     from netclients.errors import PermanentReplyError as PermanentReplyError
     from netclients.errors import PhaseTimeout as PhaseTimeout
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from netclients.errors import TransientReplyError as TransientReplyError
     from netclients.errors import TransportError as TransportError
     from netclients.errors import TruncatedTransfer as TruncatedTransfer
+    from netclients.errors import UIDValidityChanged as UIDValidityChanged
     from netclients.errors import UnsupportedError as UnsupportedError
     from netclients.events import Events as Events
     from netclients.ftp.client import FTPClient as FTPClient
@@ -76,6 +78,7 @@ _HOMES = {
         "ConnectionLost",
         "LocalFileError",
         "NetClientError",
+        "NotFetched",
         "OutcomeUnknown",
         "PermanentReplyError",
         "PhaseTimeout",
@@ -91,6 +94,7 @@ _HOMES = {
         "TransientReplyError",
         "TransportError",
         "TruncatedTransfer",
+        "UIDValidityChanged",
         "UnsupportedError",
     ),
     "events": ("Events",),

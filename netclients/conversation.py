@@ -11,31 +11,30 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from netclients.engine import Engine
 from netclients.errors import ConnectionLost, NetClientError
 from netclients.pool import Pooled
 from netclients.transport.readiness import Deadline
 from netclients.transport.tls import TLSStream
-from netclients.wire.dialogue import Completed, DialogueCommand, Preliminary, Sent
-from netclients.wire.replies import Reply
+from netclients.wire.dialogue import AnyReply, Completed, DialogueCommand, Preliminary, Sent, Unsolicited
 
 if TYPE_CHECKING:
     from netclients.config import Endpoint, Timeouts
     from netclients.events import Trace
     from netclients.transport.dial import Dialer
     from netclients.transport.stream import SocketStream, Waitable
-    from netclients.wire.dialogue import Event, ReplyDialogue
+    from netclients.wire.dialogue import Dialogue, Event
     from netclients.wire.pipeline import Ticket
 
 __all__ = ["Conversation", "Means"]
 
-C = TypeVar("C", bound=DialogueCommand)
+C = TypeVar("C", bound=DialogueCommand[Any])
+R = TypeVar("R", bound=AnyReply)
 
 _numbers = itertools.count(1)
 _LOOKS = 4
-_FAREWELL = b"QUIT\r\n"
 
 
 class Means(Protocol):
@@ -58,25 +57,29 @@ class Means(Protocol):
         """Where to tell what happens."""
 
 
-class Conversation(Pooled, Generic[C]):
+class Conversation(Pooled, Generic[C, R]):
     """One connection. Not for several tasks at once.
 
     ``number`` is unique within the process; ``marked`` means that the session is not as after login, so that the
     connection can't be lent again.
     """
 
-    def __init__(self, means: Means, stream: SocketStream, protocol: ReplyDialogue[C]) -> None:
+    def __init__(self, means: Means, stream: SocketStream, protocol: Dialogue[C, R]) -> None:
         self.number: int = next(_numbers)
         self.marked: bool = False
         self._means = means
         self._dialogue = protocol
-        self._engine: Engine[C, Event[C], SocketStream | TLSStream] = Engine(stream, protocol, means.dialer)
+        self._engine: Engine[C, R, Event[C, R], SocketStream | TLSStream] = Engine(stream, protocol, means.dialer)
         self._told = means.trace.dialogue
         self._closed = False
 
     @abstractmethod
-    def error(self, sent: str, reply: Reply) -> NetClientError:
+    def error(self, sent: str, reply: R) -> NetClientError:
         """Return the error that ``reply`` to the command ``sent`` (as shown to people) stands for."""
+
+    @abstractmethod
+    def farewell(self) -> C | None:
+        """Return the command that ends a session in good order; None: it would do more than that."""
 
     @property
     def stream(self) -> SocketStream | TLSStream:
@@ -95,7 +98,7 @@ class Conversation(Pooled, Generic[C]):
 
     # Commands and replies
 
-    def submit(self, sent: C) -> Ticket[C]:
+    def submit(self, sent: C) -> Ticket[C, R]:
         """Queue a command; :meth:`flush` and :meth:`settle` send it as soon as it may go.
 
         Raises:
@@ -124,7 +127,7 @@ class Conversation(Pooled, Generic[C]):
         await self._engine.receive(timeout, phase)
         self._note_events()
 
-    async def settle(self, ticket: Ticket[C], timeout: float | None, phase: str) -> None:
+    async def settle(self, ticket: Ticket[C, R], timeout: float | None, phase: str) -> None:
         """Send what is due and read until ``ticket``, and so all before it, has its final reply.
 
         A cancellation in between is told to ``events.outcome_unknown``, if the command changes something.
@@ -140,15 +143,15 @@ class Conversation(Pooled, Generic[C]):
                 self._means.trace.outcome_unknown(str(ticket.command))
             raise
 
-    async def _read_until_settled(self, ticket: Ticket[C], timeout: float | None, phase: str) -> None:
+    async def _read_until_settled(self, ticket: Ticket[C, R], timeout: float | None, phase: str) -> None:
         with Deadline(timeout, phase, ticket.command) as deadline:
             while ticket.reply is None:
                 if self._dialogue.ended:
-                    raise ConnectionLost("the server closed the session (421)")
+                    raise ConnectionLost(f"the server closed the session: {self._dialogue.goodbye}")
                 await self.receive(deadline.left(), phase)
                 await self.flush()
 
-    def may_have_arrived(self, ticket: Ticket[C]) -> bool:
+    def may_have_arrived(self, ticket: Ticket[C, R]) -> bool:
         """Whether the last byte of this command has left: if not, the server can't have executed it."""
         return ticket.sent and not ticket.open and self._engine.handed_over >= ticket.ends_at
 
@@ -160,18 +163,18 @@ class Conversation(Pooled, Generic[C]):
                 await self.receive(deadline.left(), "reply")
                 await self.flush()
 
-    async def answer(self, ticket: Ticket[C]) -> Reply:
+    async def answer(self, ticket: Ticket[C, R]) -> R:
         """Return the final reply to a command that was submitted, whatever its code."""
         if ticket.reply is None:
             await self.settle(ticket, self._means.timeouts.reply, "reply")
         assert ticket.reply is not None
         return ticket.reply
 
-    async def reply_to(self, sent: C) -> Reply:
+    async def reply_to(self, sent: C) -> R:
         """Send ``sent`` and return its final reply, whatever its code."""
         return await self.answer(self.submit(sent))
 
-    async def expect(self, sent: C) -> Reply:
+    async def expect(self, sent: C) -> R:
         """Send ``sent`` and return its final reply.
 
         Raises:
@@ -182,7 +185,7 @@ class Conversation(Pooled, Generic[C]):
         self.judge(sent, reply)
         return reply
 
-    def judge(self, sent: C, reply: Reply) -> None:
+    def judge(self, sent: C, reply: R) -> None:
         """Raise what ``reply`` stands for if it is not how ``sent`` ends well."""
         if not sent.accepts(reply):
             raise self.error(str(sent), reply)
@@ -208,15 +211,15 @@ class Conversation(Pooled, Generic[C]):
             if self._told:
                 self._tell(event)
 
-    def _tell(self, event: Event[C]) -> None:
+    def _tell(self, event: Event[C, R]) -> None:
         trace = self._means.trace
         match event:
             case Sent(ticket=ticket):
                 trace.command(self.number, str(ticket.command))
-            case Completed(ticket=ticket, reply=reply) if ticket.command.confides(reply):
-                trace.reply(self.number, Reply(reply.code, ("***",)))
-            case Preliminary(reply=reply) | Completed(reply=reply):
-                trace.reply(self.number, reply)
+            case Preliminary(ticket=ticket, reply=reply) | Completed(ticket=ticket, reply=reply):
+                trace.reply(self.number, reply.code, "***" if ticket.command.confides(reply) else reply.text)
+            case Unsolicited(reply=reply):
+                trace.reply(self.number, reply.code, reply.text)
 
     # TLS
 
@@ -247,16 +250,22 @@ class Conversation(Pooled, Generic[C]):
         return not self._closed and not self.marked and self._dialogue.idle and not self._engine.closed_by_peer
 
     def close(self, reason: str) -> None:
-        """Say QUIT if that can be said without waiting, and close."""
+        """Say goodbye if that can be said without waiting, and close."""
         if not self._closed and self._dialogue.idle:
             try:
-                stream = self.stream
-                stream.try_send(_FAREWELL)
-                if isinstance(stream, TLSStream):
-                    stream.try_close()
+                self._say_farewell()
             except NetClientError:
                 reason += " (the server was gone)"
         self.abort(reason)
+
+    def _say_farewell(self) -> None:
+        stream = self.stream
+        if (farewell := self.farewell()) is not None:
+            self._dialogue.submit(farewell)
+            stream.try_send(self._dialogue.data_to_send())
+            self._note_events()
+        if isinstance(stream, TLSStream):
+            stream.try_close()
 
     def abort(self, reason: str) -> None:
         """Close at once."""

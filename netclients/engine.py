@@ -24,14 +24,15 @@ from netclients.wire.pipeline import Ticket
 __all__ = ["Engine", "SansIO"]
 
 C = TypeVar("C")
+R = TypeVar("R")
 E_co = TypeVar("E_co", covariant=True)
 S = TypeVar("S", bound=ByteStream)
 
 
-class SansIO(Protocol[C, E_co]):
+class SansIO(Protocol[C, R, E_co]):
     """What every protocol's state machine can do, without I/O."""
 
-    def submit(self, command: C) -> Ticket[C]:
+    def submit(self, command: C) -> Ticket[C, R]:
         """Take a command; it is sent as soon as the protocol allows."""
 
     def receive_data(self, data: memoryview) -> None:
@@ -47,7 +48,7 @@ class SansIO(Protocol[C, E_co]):
         """Return the bytes that are due for the peer, and forget them."""
 
 
-class Engine(Generic[C, E_co, S]):
+class Engine(Generic[C, R, E_co, S]):
     """Moves bytes between a stream and a protocol object.
 
     ``stream`` may be replaced, by its secured self. Received bytes pass through the dialer's scratch buffer.
@@ -56,9 +57,9 @@ class Engine(Generic[C, E_co, S]):
 
     __slots__ = ("_dialer", "_turn", "closed_by_peer", "handed_over", "protocol", "stream")
 
-    def __init__(self, stream: S, protocol: SansIO[C, E_co], dialer: Dialer) -> None:
+    def __init__(self, stream: S, protocol: SansIO[C, R, E_co], dialer: Dialer) -> None:
         self.stream: S = stream
-        self.protocol: SansIO[C, E_co] = protocol
+        self.protocol: SansIO[C, R, E_co] = protocol
         self.closed_by_peer: bool = False
         self.handed_over: int = 0
         self._dialer = dialer

@@ -15,10 +15,10 @@
     ├── ProtocolError               the peer sent nonsense, or too much
     ├── TruncatedTransfer           bytes are missing
     ├── ReplyError                  the server said no
-    │   ├── TransientReplyError     4xx: it may work later
+    │   ├── TransientReplyError     it may work later (4xx)
     │   │   └── TooManyConnections  the server's limit on connections
     │   ├── RecipientsRefused       no recipient was accepted: nothing was sent
-    │   └── PermanentReplyError     5xx: it will not
+    │   └── PermanentReplyError     it will not (5xx, NO, -ERR)
     │       ├── AuthenticationError
     │       ├── RemoteFileNotFound                                         (FileNotFoundError)
     │       ├── RemotePermissionDenied                                     (PermissionError)
@@ -185,20 +185,33 @@ class TruncatedTransfer(NetClientError):
 class ReplyError(NetClientError):
     """The server answered with an error.
 
-    ``command`` is what was asked, secrets redacted; ``code`` the reply code, ``enhanced`` the
-    enhanced status code of RFC 3463 (None in protocols without), ``text`` the reply's text.
+    ``command`` is what was asked, secrets redacted, ``text`` the reply's text. ``code``: its three digits (FTP, SMTP,
+    NNTP), with ``enhanced``, the enhanced status code of RFC 3463, where there is one. ``response_code``: what IMAP and
+    POP3 put in brackets, such as ``"OVERQUOTA"`` (RFC 5530) or ``"IN-USE"`` (RFC 2449). None if there is none.
     """
 
-    def __init__(self, command: str, code: int, text: str, *, enhanced: str | None = None) -> None:
-        super().__init__(f"{printable(command)}: {code} {printable(text)}")
+    def __init__(
+        self,
+        command: str,
+        code: int | None,
+        text: str,
+        *,
+        enhanced: str | None = None,
+        response_code: str | None = None,
+    ) -> None:
+        shown = " ".join(
+            word for word in (str(code or ""), f"[{response_code}]" if response_code else "", printable(text)) if word
+        )
+        super().__init__(f"{printable(command)}: {shown}")
         self.command = command
         self.code = code
         self.text = text
         self.enhanced = enhanced
+        self.response_code = response_code
 
 
 class TransientReplyError(ReplyError):
-    """The server refused for now (4xx)."""
+    """The server refused for now: 4xx, or a response code that says so."""
 
 
 class TooManyConnections(TransientReplyError):
@@ -206,7 +219,7 @@ class TooManyConnections(TransientReplyError):
 
 
 class PermanentReplyError(ReplyError):
-    """The server refused for good (5xx)."""
+    """The server refused for good: 5xx, NO, BAD, -ERR."""
 
 
 class RecipientsRefused(ReplyError):

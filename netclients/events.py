@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 
 from netclients.errors import printable
-from netclients.wire.replies import Reply
 
 __all__ = ["Events", "Trace"]
 
@@ -31,8 +30,8 @@ class Events:
     def command(self, connection: int, command: str) -> None:
         """A command was sent, secrets as ``***``."""
 
-    def reply(self, connection: int, code: int, text: str) -> None:
-        """A reply arrived."""
+    def reply(self, connection: int, code: int | None, text: str) -> None:
+        """A reply arrived; ``code`` is its three digits, None in IMAP and POP3, whose replies begin with a word."""
 
     def retry(self, operation: str, attempt: int, delay: float, error: Exception) -> None:
         """Attempt number ``attempt`` (from 1) failed by ``error``; the next one comes after ``delay`` seconds."""
@@ -69,10 +68,10 @@ class Trace:
         self._log.debug("%d > %s", connection, printable(command))
         self._call("command", connection, command)
 
-    def reply(self, connection: int, reply: Reply) -> None:
+    def reply(self, connection: int, code: int | None, text: str) -> None:
         """See :meth:`Events.reply`."""
-        self._log.debug("%d < %s", connection, reply)
-        self._call("reply", connection, reply.code, reply.text)
+        self._log.debug("%d < %s", connection, printable(text) if code is None else f"{code} {printable(text)}")
+        self._call("reply", connection, code, text)
 
     def opened(self, connection: int, host: str, port: int, seconds: float) -> None:
         """See :meth:`Events.connection_opened`."""

@@ -13,6 +13,7 @@ first-in-first-out queue; what a queued caller is given while it is being cancel
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import time
@@ -431,4 +432,4 @@ class Pool(Generic[K]):
 
 def _again(error: AuthenticationError) -> AuthenticationError:
     # Each caller gets an error of its own: tracebacks are attached to the object that is raised.
-    return AuthenticationError(error.command, error.code, error.text, enhanced=error.enhanced)
+    return copy.copy(error)

@@ -35,6 +35,8 @@ KEYWORDS: dict[str, dict[str, object]] = {
 
 
 def example(name: str) -> NetClientError:
+    if name == "UIDValidityChanged":
+        return errors.UIDValidityChanged("INBOX", 1, 2)
     if name == "RecipientsRefused":
         return errors.RecipientsRefused(Receipt("<1@x>", refused={"b@x": Reply(550, ("5.1.1 no",))}))
     args = EXAMPLES["ReplyError"] if name in REPLIES else EXAMPLES.get(name, ("what went wrong",))

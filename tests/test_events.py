@@ -10,7 +10,6 @@ import pytest
 from netclients.errors import ConnectionLost
 from netclients.events import Events, Trace
 from netclients.ftp.commands import command, raw_command
-from netclients.wire.replies import Reply
 
 
 class Recorder(Events):
@@ -21,13 +20,12 @@ class Recorder(Events):
 
 
 ERROR = ConnectionLost("gone")
-REPLY = Reply(220, ("hi", "x\x1b"))
 CALLS: dict[str, tuple[str, tuple[object, ...], tuple[object, ...]]] = {
     # hook: (method of Trace, its arguments, the hook's arguments)
     "connection_opened": ("opened", (1, "h", 21, 0.5), (1, "h", 21, 0.5)),
     "connection_closed": ("closed", (1, "why"), (1, "why")),
     "command": ("command", (1, "USER bob"), (1, "USER bob")),
-    "reply": ("reply", (1, REPLY), (1, 220, "hi\nx\x1b")),
+    "reply": ("reply", (1, 220, "hi\nx\x1b"), (1, 220, "hi\nx\x1b")),
     "retry": ("retry", ("get", 1, 0.5, ERROR), ("get", 1, 0.5, ERROR)),
     "pool_wait": ("pool_wait", (0.5,), (0.5,)),
     "bytes_moved": ("moved", (1, 10, 0), (1, 10, 0)),
@@ -85,7 +83,8 @@ def test_the_dialogue_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> No
         trace.command(7, str(command("USER", b"bob")))
         trace.command(7, str(command("PASS", b"s3cret")))
         trace.command(7, str(raw_command("acct", "s3cret", encoding="utf-8")))
-        trace.reply(7, Reply(230, ("in\x1b", "two")))
+        trace.reply(7, 230, "in\x1b\ntwo")
+        trace.reply(7, None, "OK done")
         trace.opened(7, "h\x1b", 21, 0.25)
         trace.closed(7, "done")
         trace.retry("get a\x1b", 1, 0.5, ERROR)
@@ -95,6 +94,7 @@ def test_the_dialogue_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> No
         ("netclients.ftp", "DEBUG", "7 > PASS ***"),
         ("netclients.ftp", "DEBUG", "7 > ACCT ***"),
         ("netclients.ftp", "DEBUG", r"7 < 230 in\x1b\ntwo"),
+        ("netclients.ftp", "DEBUG", "7 < OK done"),
         ("netclients.ftp", "DEBUG", r"7 connected to h\x1b:21 in 0.250 s"),
         ("netclients.ftp", "DEBUG", "7 closed: done"),
         ("netclients.ftp", "INFO", r"get a\x1b: attempt 1 failed, next in 0.5 s: gone"),

@@ -28,7 +28,7 @@ DOCUMENTED = [
     "ReplyError", "TransientReplyError", "PermanentReplyError", "AuthenticationError",
     "RemoteFileNotFound", "RemotePermissionDenied", "OutcomeUnknown",
     "MailSender", "SMTPConnection", "Receipt", "Outgoing", "DSN", "Extensions", "OAuth", "External",
-    "Message", "compose", "DKIM", "RecipientsRefused",
+    "Message", "compose", "DKIM", "RecipientsRefused", "NotFetched", "UIDValidityChanged",
 ]
 # fmt: on
 
@@ -117,6 +117,8 @@ def samples() -> dict[type[errors.NetClientError], errors.NetClientError]:
         if kind is errors.RecipientsRefused:
             refused = {"b@x": netclients.Reply(550, ("5.1.1 No\nsuch",))}
             made[kind] = kind(netclients.Receipt("<1@x>", refused=refused))
+        elif kind is errors.UIDValidityChanged:
+            made[kind] = kind("INBOX", 1, 2)
         elif issubclass(kind, errors.ReplyError):
             made[kind] = kind("RETR f\udce9", 550, "No\nsuch", enhanced="5.1.1")
         elif issubclass(kind, errors.PhaseTimeout):

@@ -177,9 +177,9 @@ class Transfer:
     """
 
     connection: FTPConnection
-    ticket: Ticket[Command]
-    facts: list[Ticket[Command]]
-    prepared: Ticket[Command] | None = None
+    ticket: Ticket[Command, Reply]
+    facts: list[Ticket[Command, Reply]]
+    prepared: Ticket[Command, Reply] | None = None
     stream: SocketStream | TLSStream | None = None
     received: int = 0
     sent: int = 0

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from netclients.conversation import Conversation
 from netclients.errors import NetClientError, ReplyError, UnsupportedError
-from netclients.ftp.commands import Command
+from netclients.ftp.commands import Command, command
 from netclients.ftp.protocol import FTPProtocol
 from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import parse_passive
 from netclients.transport.tls import TLSStream
+from netclients.wire.replies import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from netclients.ftp.settings import Settings
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
-    from netclients.wire.replies import Reply
 
 __all__ = ["Dialogue"]
 
 
-class Dialogue(Conversation[Command]):
+class Dialogue(Conversation[Command, Reply]):
     """What every method of ``FTPConnection`` stands on. Not for several tasks at once."""
 
     def __init__(self, settings: Settings, stream: SocketStream) -> None:
@@ -59,6 +59,10 @@ class Dialogue(Conversation[Command]):
             self.mark()  # nobody knows what the server waits for now
         return reply_error(sent, reply, logged_in=self.settings.learned.logged_in)
 
+    def farewell(self) -> Command:
+        """QUIT."""
+        return command("QUIT")
+
     # Data connections
 
     @property
@@ -88,7 +92,7 @@ class Dialogue(Conversation[Command]):
         port, self._prepared_port = self._prepared_port, None
         return port
 
-    def keep_prepared(self, ticket: Ticket[Command]) -> None:
+    def keep_prepared(self, ticket: Ticket[Command, Reply]) -> None:
         """Remember the port that an EPSV behind a transfer was answered with, if it was."""
         reply = ticket.reply
         if reply is not None and reply.kind == 2:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netclients.ftp.commands import Command
     from netclients.ftp.settings import Settings
     from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
 
 __all__ = ["connect"]
 
@@ -74,7 +75,7 @@ async def _log_in(connection: FTPConnection) -> None:
     """USER, PASS and ACCT; behind PASS goes what follows a login, if the server reads ahead."""
     settings = connection.settings
     reply = await connection.expect(command("USER", connection.encode(settings.login.user)))
-    agreement: list[Ticket[Command]] = []
+    agreement: list[Ticket[Command, Reply]] = []
     if reply.code == 331:
         password = connection.submit(command("PASS", connection.encode(settings.login.password)))
         if connection.protocol.pipelining:
@@ -92,7 +93,7 @@ async def _log_in(connection: FTPConnection) -> None:
     await _agree(connection, agreement or _submit_agreement(connection))
 
 
-def _submit_agreement(connection: FTPConnection) -> list[Ticket[Command]]:
+def _submit_agreement(connection: FTPConnection) -> list[Ticket[Command, Reply]]:
     """Ask what the server can do; ask for binary type and the protection of data connections."""
     asked = [command("FEAT"), command("TYPE", b"I")]
     if connection.settings.tls is not TLSMode.NONE:
@@ -100,7 +101,7 @@ def _submit_agreement(connection: FTPConnection) -> list[Ticket[Command]]:
     return [connection.submit(sent) for sent in asked]
 
 
-async def _agree(connection: FTPConnection, agreement: list[Ticket[Command]]) -> None:
+async def _agree(connection: FTPConnection, agreement: list[Ticket[Command, Reply]]) -> None:
     features, image, *protection = [await connection.answer(ticket) for ticket in agreement]
     if features.kind == 2:
         connection.features = parse_features(features.lines)

@@ -1,6 +1,6 @@
 """The FTP control connection as a state machine, without I/O (RFC 959 sections 4 to 6).
 
-It stands on :class:`~netclients.wire.dialogue.ReplyDialogue`, and adds what FTP has of its own: transfers, of
+It stands on :class:`~netclients.wire.numbered.NumberedDialogue`, and adds what FTP has of its own: transfers, of
 which a preliminary reply tells that they begin, and servers' oddities about their last reply. What a verb may do
 is :mod:`netclients.ftp.commands`' business.
 """
@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from netclients.config import Bounds
 from netclients.errors import ProtocolError
 from netclients.ftp.commands import Command, Traits
-from netclients.wire.dialogue import Preliminary, ReplyDialogue, ServerClosing
+from netclients.wire.dialogue import Preliminary, Unsolicited
+from netclients.wire.numbered import NumberedDialogue
 from netclients.wire.pipeline import Pipelining, Ticket
 from netclients.wire.replies import Reply
 
@@ -58,7 +59,7 @@ _MOST_PRELIMINARIES = 100  # each of them makes the client wait anew
 _GREETING = Command("greeting", b"", Traits(Pipelining.BARRIER))
 
 
-class FTPProtocol(ReplyDialogue[Command]):
+class FTPProtocol(NumberedDialogue[Command]):
     """One control connection."""
 
     def __init__(self, bounds: Bounds | None = None, encoding: str = "utf-8") -> None:
@@ -71,12 +72,12 @@ class FTPProtocol(ReplyDialogue[Command]):
 
     @property
     def ready(self) -> bool:
-        """See :attr:`~netclients.wire.dialogue.ReplyDialogue.ready`."""
+        """See :attr:`~netclients.wire.numbered.NumberedDialogue.ready`."""
         return self.state is State.READY
 
     @property
     def ended(self) -> bool:
-        """See :attr:`~netclients.wire.dialogue.ReplyDialogue.ended`."""
+        """See :attr:`~netclients.wire.numbered.NumberedDialogue.ended`."""
         return self.state is State.CLOSING or self.state is State.CLOSED
 
     def pipelining_of(self, command: Command) -> Pipelining:
@@ -90,13 +91,12 @@ class FTPProtocol(ReplyDialogue[Command]):
     def receive_eof(self) -> None:
         """The server has closed."""
         self._move(_Signal.EOF)
-        self.tell(ServerClosing(None))
 
-    def receive_reply(self, ticket: Ticket[Command] | None, reply: Reply) -> None:
-        """See :meth:`~netclients.wire.dialogue.ReplyDialogue.receive_reply`."""
+    def receive_reply(self, ticket: Ticket[Command, Reply] | None, reply: Reply) -> None:
+        """See :meth:`~netclients.wire.numbered.NumberedDialogue.receive_reply`."""
         if reply.code == 421:
+            self.goodbye = reply
             self._move(_Signal.GOODBYE)
-            self.tell(ServerClosing(reply))
         if ticket is None:
             self._unsolicited(reply)
         elif reply.kind == 1 or self._quirk_200_before_150(ticket, reply):
@@ -104,7 +104,7 @@ class FTPProtocol(ReplyDialogue[Command]):
         elif not self._quirk_repeated_226(ticket, reply):
             self._complete(ticket, reply)
 
-    def _begin(self, ticket: Ticket[Command], reply: Reply) -> None:
+    def _begin(self, ticket: Ticket[Command, Reply], reply: Reply) -> None:
         ticket.preliminary = reply
         ticket.preliminaries += 1
         if ticket.preliminaries > _MOST_PRELIMINARIES:
@@ -113,7 +113,7 @@ class FTPProtocol(ReplyDialogue[Command]):
             self._move(_Signal.STARTED)
         self.tell(Preliminary(ticket, reply))
 
-    def _complete(self, ticket: Ticket[Command], reply: Reply) -> None:
+    def _complete(self, ticket: Ticket[Command, Reply], reply: Reply) -> None:
         self._transfer_done = ticket.command.traits.transfer
         if ticket is self.greeting:
             self._move(_Signal.GREETED)
@@ -122,15 +122,15 @@ class FTPProtocol(ReplyDialogue[Command]):
         self.complete(ticket, reply)
 
     def _unsolicited(self, reply: Reply) -> None:
-        if reply.code == 421 or (self._transfer_done and reply.code == 226):
-            return
-        raise ProtocolError(f"the server sent a reply that nobody asked for: {reply}")
+        if reply.code != 421 and not (self._transfer_done and reply.code == 226):
+            raise ProtocolError(f"the server sent a reply that nobody asked for: {reply}")
+        self.tell(Unsolicited(reply))
 
-    def _quirk_200_before_150(self, ticket: Ticket[Command], reply: Reply) -> bool:
+    def _quirk_200_before_150(self, ticket: Ticket[Command, Reply], reply: Reply) -> bool:
         """Some servers answer LIST or STOR by 200 before their 150 (a comment in CPython's ftplib)."""
         return ticket.command.traits.transfer and reply.code == 200 and ticket.preliminary is None
 
-    def _quirk_repeated_226(self, ticket: Ticket[Command], reply: Reply) -> bool:
+    def _quirk_repeated_226(self, ticket: Ticket[Command, Reply], reply: Reply) -> bool:
         """Some servers end one transfer by two 226 replies (lftp's source): the second answers nothing."""
         again = self._transfer_done and reply.code == 226
         return again and not ticket.command.traits.transfer and ticket.command.verb != "ABOR"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from netclients.transport.bulk import Meter
     from netclients.transport.stream import ByteStream
     from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
 
 __all__ = ["RemoteReader"]
 
@@ -184,7 +185,7 @@ class RemoteReader:
         if self.fingerprint is None and transfer.facts and all(ticket.reply for ticket in transfer.facts):
             self.fingerprint = self._fingerprint_of(transfer.facts)
 
-    def _fingerprint_of(self, facts: list[Ticket[Command]]) -> Fingerprint:
+    def _fingerprint_of(self, facts: list[Ticket[Command, Reply]]) -> Fingerprint:
         try:
             return _fingerprint(facts)
         except ProtocolError:
@@ -257,7 +258,7 @@ class RemoteReader:
         self._attempts.release()
 
 
-def _fingerprint(tickets: list[Ticket[Command]]) -> Fingerprint:
+def _fingerprint(tickets: list[Ticket[Command, Reply]]) -> Fingerprint:
     size = tickets[0].reply
     modified = tickets[1].reply if len(tickets) > 1 else None
     return Fingerprint(

@@ -24,6 +24,7 @@ from netclients.smtp.replies import parse_extensions, reply_error
 from netclients.smtp.types import Extensions
 from netclients.transport.disk import in_thread
 from netclients.wire import arguments, dots
+from netclients.wire.replies import Reply
 
 if TYPE_CHECKING:
     from netclients.config import Credentials
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from netclients.transport.bulk import RateLimit
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
-    from netclients.wire.replies import Reply
 
 __all__ = ["SMTPConnection"]
 
 
-class SMTPConnection(Conversation[Command]):
+class SMTPConnection(Conversation[Command, Reply]):
     """A connection that has said hello, and logged in if there are credentials. Not for several tasks at once.
 
     ``extensions`` is what the server offers now, ``welcome`` its greeting, ``authenticated`` whether AUTH has
@@ -59,6 +59,10 @@ class SMTPConnection(Conversation[Command]):
         if reply.kind == 3:
             self.mark()  # nobody knows what the server waits for now
         return reply_error(sent, reply)
+
+    def farewell(self) -> Command:
+        """QUIT."""
+        return command("QUIT")
 
     # Session
 
@@ -234,7 +238,7 @@ class SMTPConnection(Conversation[Command]):
 
     async def stream_content(
         self,
-        ticket: Ticket[Command],
+        ticket: Ticket[Command, Reply],
         size: int,
         chunks: Iterator[bytes],
         stuffer: dots.DotStuffer | None,
@@ -260,7 +264,7 @@ class SMTPConnection(Conversation[Command]):
         ticket.open = False
         return await self._send_piece(ticket, stuffer.finish())
 
-    async def _send_piece(self, ticket: Ticket[Command], piece: bytes) -> bool:
+    async def _send_piece(self, ticket: Ticket[Command, Reply], piece: bytes) -> bool:
         self.protocol.released_behind(ticket, len(piece))
         await self._engine.send(piece, self.settings.timeouts.stall, "stall")
         if not ticket.open:

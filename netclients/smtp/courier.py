@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netclients.smtp.delivery import Delivery
     from netclients.transport.bulk import RateLimit
     from netclients.wire.pipeline import Ticket
+    from netclients.wire.replies import Reply
 
 __all__ = ["Courier"]
 
@@ -55,7 +56,7 @@ class Courier:
         self._most_recipients = limits.get("RCPTMAX")
         self._unclean = False
         self._over = False
-        self._awaited: Ticket[Command] | None = None
+        self._awaited: Ticket[Command, Reply] | None = None
         self._deadline = Deadline(None, "reply")
 
     @property

@@ -1,6 +1,6 @@
 """The SMTP connection as a state machine, without I/O (RFC 5321 section 4.1.4, RFC 2920).
 
-It stands on :class:`~netclients.wire.dialogue.ReplyDialogue`, and adds what SMTP has of its own: whether a mail
+It stands on :class:`~netclients.wire.numbered.NumberedDialogue`, and adds what SMTP has of its own: whether a mail
 transaction is open, and whether the server waits for a message's content.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from netclients.config import Bounds
 from netclients.errors import ProtocolError
 from netclients.smtp.commands import Command, Traits
-from netclients.wire.dialogue import ReplyDialogue, ServerClosing
+from netclients.wire.dialogue import Unsolicited
+from netclients.wire.numbered import NumberedDialogue
 from netclients.wire.pipeline import Pipelining, Ticket
 from netclients.wire.replies import Reply
 
@@ -61,7 +62,7 @@ _GREETING = Command(b"", Traits(Pipelining.BARRIER), shown="greeting")
 _OVER = (b"RSET", b"EHLO", b"LHLO", b"HELO")
 
 
-class SMTPProtocol(ReplyDialogue[Command]):
+class SMTPProtocol(NumberedDialogue[Command]):
     """One connection. ``pipelining`` is whether the server takes commands before it has answered earlier ones."""
 
     def __init__(self, bounds: Bounds | None = None) -> None:
@@ -69,16 +70,15 @@ class SMTPProtocol(ReplyDialogue[Command]):
         super().__init__(_GREETING, line=bounds.line, reply=bounds.reply)
         self.state: State = State.GREETING
         self.pipelining: bool = False
-        self.goodbye: Reply | None = None
 
     @property
     def ready(self) -> bool:
-        """See :attr:`~netclients.wire.dialogue.ReplyDialogue.ready`."""
+        """See :attr:`~netclients.wire.numbered.NumberedDialogue.ready`."""
         return self.state is State.READY
 
     @property
     def ended(self) -> bool:
-        """See :attr:`~netclients.wire.dialogue.ReplyDialogue.ended`."""
+        """See :attr:`~netclients.wire.numbered.NumberedDialogue.ended`."""
         return self.state is State.CLOSING or self.state is State.CLOSED
 
     def pipelining_of(self, command: Command) -> Pipelining:
@@ -90,10 +90,9 @@ class SMTPProtocol(ReplyDialogue[Command]):
     def receive_eof(self) -> None:
         """The server has closed."""
         self._move(_Signal.EOF)
-        self.tell(ServerClosing(None))
 
-    def receive_reply(self, ticket: Ticket[Command] | None, reply: Reply) -> None:
-        """See :meth:`~netclients.wire.dialogue.ReplyDialogue.receive_reply`.
+    def receive_reply(self, ticket: Ticket[Command, Reply] | None, reply: Reply) -> None:
+        """See :meth:`~netclients.wire.numbered.NumberedDialogue.receive_reply`.
 
         What was sent behind a command that got 421 is not executed, and gets no reply.
         """
@@ -102,8 +101,9 @@ class SMTPProtocol(ReplyDialogue[Command]):
         if reply.code == 421:
             self.goodbye = reply
             self._move(_Signal.GOODBYE)
-            self.tell(ServerClosing(reply))
-            if ticket is not None:
+            if ticket is None:
+                self.tell(Unsolicited(reply))
+            else:
                 self.complete(ticket, reply)
             return
         if ticket is None:
@@ -113,7 +113,7 @@ class SMTPProtocol(ReplyDialogue[Command]):
         self._follow(ticket, reply)
         self.complete(ticket, reply)
 
-    def _follow(self, ticket: Ticket[Command], reply: Reply) -> None:
+    def _follow(self, ticket: Ticket[Command, Reply], reply: Reply) -> None:
         line, traits = ticket.command.line, ticket.command.traits
         if ticket is self.greeting:
             self._move(_Signal.GREETED)

@@ -57,10 +57,10 @@ class Transaction:
         self._lone_dot = False
         self._rset = connection.submit(commands.command("RSET")) if guard else None
         self._mail = connection.submit(commands.mail(plan.sender, plan.parameters))
-        self._rcpts: list[tuple[str, Ticket[Command]]] = []
-        self._data: Ticket[Command] | None = None
-        self.contents: list[Ticket[Command]] = []
-        self._content_of: dict[str, Ticket[Command]] = {}
+        self._rcpts: list[tuple[str, Ticket[Command, Reply]]] = []
+        self._data: Ticket[Command, Reply] | None = None
+        self.contents: list[Ticket[Command, Reply]] = []
+        self._content_of: dict[str, Ticket[Command, Reply]] = {}
         delivery.attempts += 1
         connection.mails += 1
         if self._ahead:
@@ -191,7 +191,7 @@ class Transaction:
             verdict.doubt = "no reply tells whether the content was accepted, or in which transaction"
         return verdict
 
-    def _judge(self, verdict: Verdict, address: str, rcpt: Ticket[Command] | None) -> None:
+    def _judge(self, verdict: Verdict, address: str, rcpt: Ticket[Command, Reply] | None) -> None:
         content = self._content_for(address)
         answer = None if content is None else content.reply
         refusal = _refusal(self._mail) or _refusal(rcpt)
@@ -220,15 +220,15 @@ class Transaction:
         else:
             verdict.unsettled.append(address)
 
-    def _accepted_by_itself(self, rcpt: Ticket[Command] | None) -> bool:
+    def _accepted_by_itself(self, rcpt: Ticket[Command, Reply] | None) -> bool:
         return rcpt is not None and (rcpt.reply is None or rcpt.reply.kind == 2)
 
-    def _content_for(self, address: str) -> Ticket[Command] | None:
+    def _content_for(self, address: str) -> Ticket[Command, Reply] | None:
         if self._lmtp:
             return self._content_of.get(address)
         return self.contents[0] if self.contents else None
 
-    def _in_doubt(self, content: Ticket[Command]) -> bool:
+    def _in_doubt(self, content: Ticket[Command, Reply]) -> bool:
         if content.reply is not None or not self._connection.may_have_arrived(content):
             return False
         # What stands behind a command that was answered by 421 is not executed; LMTP's recipients stand side by side.
@@ -249,15 +249,15 @@ class Transaction:
             verdict.refused[address] = reply
 
 
-def _said_yes(ticket: Ticket[Command] | None) -> bool:
+def _said_yes(ticket: Ticket[Command, Reply] | None) -> bool:
     return ticket is not None and ticket.reply is not None and ticket.reply.kind == 2
 
 
-def _code(ticket: Ticket[Command] | None) -> int:
+def _code(ticket: Ticket[Command, Reply] | None) -> int:
     return ticket.reply.code if ticket is not None and ticket.reply is not None else 0
 
 
-def _refusal(ticket: Ticket[Command] | None) -> Reply | None:
+def _refusal(ticket: Ticket[Command, Reply] | None) -> Reply | None:
     """Return the reply if it is a refusal."""
     if ticket is None or ticket.reply is None or ticket.reply.kind in (2, 3):
         return None

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
-
-from netclients.wire.replies import Reply
 
 __all__ = ["Pipeline", "Pipelining", "Ticket"]
 
@@ -28,14 +27,15 @@ class Pipelining(enum.Enum):
 
 
 C = TypeVar("C")
+R = TypeVar("R")
 
 
-class Ticket(Generic[C]):
+class Ticket(Generic[C, R]):
     """One submitted command and what has come back for it.
 
-    ``preliminary`` is the newest 1xx reply (``preliminaries`` counts them), ``reply`` the final one; both are None
-    until they arrive. ``ends_at`` is the place of its last byte in all that was released to the wire;
-    ``open``: it goes on with bytes that are not released yet, and nothing may be sent behind it.
+    ``preliminary`` is the newest reply that is not the final one (1xx), ``preliminaries`` counts them, ``reply`` is the
+    final one; both are None until they arrive. ``ends_at`` is the place of its last byte in all that was released to
+    the wire; ``open``: it goes on with bytes that are not released yet, and nothing may be sent behind it.
     """
 
     __slots__ = ("command", "ends_at", "open", "pipelining", "preliminaries", "preliminary", "reply", "sent")
@@ -43,9 +43,9 @@ class Ticket(Generic[C]):
     def __init__(self, command: C, pipelining: Pipelining) -> None:
         self.command: C = command
         self.pipelining: Pipelining = pipelining
-        self.preliminary: Reply | None = None
+        self.preliminary: R | None = None
         self.preliminaries: int = 0
-        self.reply: Reply | None = None
+        self.reply: R | None = None
         self.sent: bool = False
         self.ends_at: int = 0
         self.open: bool = False
@@ -56,14 +56,18 @@ class Ticket(Generic[C]):
         return self.preliminary is not None or self.reply is not None
 
 
-class Pipeline(Generic[C]):
-    """First in, first out: commands that wait to be sent, and commands that wait for replies."""
+class Pipeline(Generic[C, R]):
+    """First in, first out: commands that wait to be sent, and commands that wait for replies.
 
-    __slots__ = ("_awaiting", "_queued")
+    ``bears`` tells whether a command may be sent while another one waits for its reply, apart from what both declare.
+    """
 
-    def __init__(self) -> None:
-        self._queued: deque[Ticket[C]] = deque()
-        self._awaiting: deque[Ticket[C]] = deque()
+    __slots__ = ("_awaiting", "_bears", "_queued")
+
+    def __init__(self, bears: Callable[[C, C], bool] | None = None) -> None:
+        self._queued: deque[Ticket[C, R]] = deque()
+        self._awaiting: deque[Ticket[C, R]] = deque()
+        self._bears = bears
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._awaiting)
@@ -73,33 +77,49 @@ class Pipeline(Generic[C]):
         """Whether a command has not been released yet."""
         return bool(self._queued)
 
-    def submit(self, ticket: Ticket[C]) -> None:
+    def submit(self, ticket: Ticket[C, R]) -> None:
         """Queue a command behind all earlier ones."""
         self._queued.append(ticket)
 
-    def release(self) -> list[Ticket[C]]:
-        """Return the commands that may be sent now, oldest first, and count them as sent."""
-        released = []
+    def release(self) -> Iterator[Ticket[C, R]]:
+        """Yield the commands that may be sent now, oldest first, and count them as sent.
+
+        One that the caller leaves ``open`` ends it.
+        """
         while self._queued and self._may_send(self._queued[0]):
             ticket = self._queued.popleft()
             ticket.sent = True
             self._awaiting.append(ticket)
-            released.append(ticket)
-        return released
+            yield ticket
 
-    def _may_send(self, ticket: Ticket[C]) -> bool:
+    def _may_send(self, ticket: Ticket[C, R]) -> bool:
         if not self._awaiting:
             return True
         # What was sent before a LAST or BARRIER command has been released already, so only the newest counts.
-        if self._awaiting[-1].open:
+        newest = self._awaiting[-1]
+        if newest.open or newest.pipelining is not Pipelining.FREE or ticket.pipelining is Pipelining.BARRIER:
             return False
-        return ticket.pipelining is not Pipelining.BARRIER and self._awaiting[-1].pipelining is Pipelining.FREE
+        bears = self._bears
+        return bears is None or all(bears(awaited.command, ticket.command) for awaited in self._awaiting)
 
     @property
-    def current(self) -> Ticket[C] | None:
+    def current(self) -> Ticket[C, R] | None:
         """The command that the next reply belongs to."""
         return self._awaiting[0] if self._awaiting else None
 
-    def complete(self) -> None:
-        """The current command has had its final reply."""
-        self._awaiting.popleft()
+    @property
+    def newest(self) -> Ticket[C, R] | None:
+        """The command that was released last, if it still waits for its reply."""
+        return self._awaiting[-1] if self._awaiting else None
+
+    @property
+    def awaiting(self) -> Iterator[Ticket[C, R]]:
+        """Commands that wait for replies, oldest first."""
+        return iter(self._awaiting)
+
+    def complete(self, ticket: Ticket[C, R]) -> None:
+        """This command, which waited, has had its final reply."""
+        if self._awaiting[0] is ticket:
+            self._awaiting.popleft()
+        else:
+            self._awaiting.remove(ticket)

@@ -13,7 +13,7 @@ from netclients.errors import ProtocolError
 from netclients.ftp import protocol as protocol_module
 from netclients.ftp.commands import command
 from netclients.ftp.protocol import FTPProtocol, State
-from netclients.wire.dialogue import Completed, Preliminary, Sent, ServerClosing
+from netclients.wire.dialogue import Completed, Preliminary, Sent, Unsolicited
 from netclients.wire.pipeline import Ticket
 from netclients.wire.replies import Reply
 
@@ -49,8 +49,8 @@ def told(protocol: FTPProtocol) -> list[tuple[str, str, int]]:
                 found.append(("preliminary", ticket.command.verb, reply.code))
             case Completed(ticket=ticket, reply=reply):
                 found.append(("completed", ticket.command.verb, reply.code))
-            case ServerClosing(reply=reply):
-                found.append(("closing", "", reply.code if reply else 0))
+            case Unsolicited(reply=reply):
+                found.append(("unsolicited", "", reply.code))
     return found
 
 
@@ -125,7 +125,7 @@ def test_the_end_comes_in_any_state(state: State) -> None:
     protocol = in_state(state)
     protocol.receive_eof()
     assert protocol.state is State.CLOSED
-    assert told(protocol) == [("closing", "", 0)]
+    assert told(protocol) == []
     assert not protocol.idle
     protocol.submit(command("NOOP"))
     assert protocol.data_to_send() == b""
@@ -161,7 +161,7 @@ def test_nothing_is_sent_before_the_greeting() -> None:
 def test_a_greeting_that_is_a_goodbye() -> None:
     protocol = FTPProtocol()
     feed(protocol, "421 too many connections")
-    assert told(protocol) == [("closing", "", 421), ("completed", "greeting", 421)]
+    assert told(protocol) == [("completed", "greeting", 421)]
     assert protocol.greeting.reply
     protocol.submit(command("USER", b"bob"))
     assert protocol.data_to_send() == b""
@@ -185,7 +185,7 @@ def test_421_answers_the_oldest_command_only() -> None:
     feed(protocol, "421 bye")
     assert (first.reply, second.reply) == (Reply(421, ("bye",)), None)
     assert not protocol.idle
-    assert told(protocol)[2:] == [("closing", "", 421), ("completed", "NOOP", 421)]
+    assert told(protocol)[2:] == [("completed", "NOOP", 421)]
 
 
 @pytest.mark.parametrize("line", ["200 ok", "150 data", "226 done", "331 password", "550 no"])

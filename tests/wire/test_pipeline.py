@@ -14,8 +14,8 @@ from netclients.wire.replies import Reply
 FREE, LAST, BARRIER = Pipelining.FREE, Pipelining.LAST, Pipelining.BARRIER
 
 
-def pipeline_of(*kinds: Pipelining) -> tuple[Pipeline[int], list[Ticket[int]]]:
-    pipeline: Pipeline[int] = Pipeline()
+def pipeline_of(*kinds: Pipelining) -> tuple[Pipeline[int, Reply], list[Ticket[int, Reply]]]:
+    pipeline: Pipeline[int, Reply] = Pipeline()
     tickets = [Ticket(number, kind) for number, kind in enumerate(kinds)]
     for ticket in tickets:
         pipeline.submit(ticket)
@@ -26,11 +26,11 @@ def flights(*kinds: Pipelining) -> list[int]:
     """How many commands go out together, each flight answered whole before the next."""
     pipeline, _ = pipeline_of(*kinds)
     sizes = []
-    while flight := pipeline.release():
+    while flight := list(pipeline.release()):
         sizes.append(len(flight))
         for ticket in flight:
             assert pipeline.current is ticket
-            pipeline.complete()
+            pipeline.complete(ticket)
     assert pipeline.current is None
     assert len(pipeline) == 0
     return sizes
@@ -78,8 +78,8 @@ def test_tickets_start_empty() -> None:
     pipeline, [ticket] = pipeline_of(FREE)
     assert (ticket.sent, ticket.started, ticket.reply, ticket.preliminary) == (False, False, None, None)
     assert pipeline.current is None
-    assert pipeline.release() == [ticket]
-    assert pipeline.release() == []
+    assert list(pipeline.release()) == [ticket]
+    assert list(pipeline.release()) == []
     assert ticket.sent
     ticket.preliminary = Reply(150, ("",))
     assert ticket.started
@@ -89,23 +89,23 @@ def test_tickets_start_empty() -> None:
 
 def test_a_reply_in_the_middle_of_a_flight_releases_what_it_may() -> None:
     pipeline, tickets = pipeline_of(FREE, FREE, BARRIER)
-    assert pipeline.release() == tickets[:2]
-    pipeline.complete()
-    assert pipeline.release() == []
+    assert list(pipeline.release()) == tickets[:2]
+    pipeline.complete(tickets[0])
+    assert list(pipeline.release()) == []
     late = Ticket(9, FREE)
     pipeline.submit(late)  # nobody overtakes
-    assert pipeline.release() == []
-    pipeline.complete()
-    assert pipeline.release() == [tickets[2]]
-    pipeline.complete()
-    assert pipeline.release() == [late]
+    assert list(pipeline.release()) == []
+    pipeline.complete(tickets[1])
+    assert list(pipeline.release()) == [tickets[2]]
+    pipeline.complete(tickets[2])
+    assert list(pipeline.release()) == [late]
 
 
 @given(st.lists(st.one_of(st.sampled_from(list(Pipelining)), st.sampled_from(["release", "reply"])), max_size=60))
 def test_the_rules_hold_in_any_order_of_events(actions: list[Pipelining | str]) -> None:
-    pipeline: Pipeline[int] = Pipeline()
-    waiting: list[Ticket[int]] = []
-    under_way: list[Ticket[int]] = []
+    pipeline: Pipeline[int, Reply] = Pipeline()
+    waiting: list[Ticket[int, Reply]] = []
+    under_way: list[Ticket[int, Reply]] = []
     for number, action in enumerate(actions):
         if isinstance(action, Pipelining):
             ticket = Ticket(number, action)
@@ -113,8 +113,8 @@ def test_the_rules_hold_in_any_order_of_events(actions: list[Pipelining | str]) 
             waiting.append(ticket)
         elif action == "reply":
             if under_way:
-                assert pipeline.current is under_way.pop(0)
-                pipeline.complete()
+                assert pipeline.current is under_way[0]
+                pipeline.complete(under_way.pop(0))
         else:
             for ticket in pipeline.release():
                 assert ticket is waiting.pop(0)
@@ -126,3 +126,35 @@ def test_the_rules_hold_in_any_order_of_events(actions: list[Pipelining | str]) 
                 pytest.fail("a command waits for nothing")
         assert len(pipeline) == len(waiting) + len(under_way)
         assert pipeline.current is (under_way[0] if under_way else None)
+
+
+def test_replies_out_of_order() -> None:
+    pipeline, tickets = pipeline_of(FREE, FREE, FREE)
+    assert list(pipeline.release()) == tickets
+    pipeline.complete(tickets[1])
+    assert list(pipeline.awaiting) == [tickets[0], tickets[2]]
+    pipeline.complete(tickets[0])
+    assert pipeline.current is pipeline.newest is tickets[2]
+
+
+def test_a_protocol_knows_which_commands_bear_each_other() -> None:
+    pipeline: Pipeline[int, Reply] = Pipeline(bears=lambda awaited, command: awaited % 2 == command % 2)
+    tickets = [Ticket[int, Reply](number, FREE) for number in (1, 3, 2)]
+    for ticket in tickets:
+        pipeline.submit(ticket)
+    assert list(pipeline.release()) == tickets[:2]
+    pipeline.complete(tickets[0])
+    assert list(pipeline.release()) == []
+    pipeline.complete(tickets[1])
+    assert list(pipeline.release()) == [tickets[2]]
+
+
+def test_nothing_goes_behind_a_command_that_is_left_open() -> None:
+    pipeline, tickets = pipeline_of(FREE, FREE)
+    released = []
+    for ticket in pipeline.release():
+        ticket.open = True
+        released.append(ticket)
+    assert released == tickets[:1]
+    tickets[0].open = False
+    assert list(pipeline.release()) == tickets[1:]
