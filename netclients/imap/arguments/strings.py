@@ -104,7 +104,7 @@ def mailbox(name: str | bytes, *, utf8: bool = False) -> Piece:
     UTF-7.
 
     Raises:
-        ConfigurationError: it has NUL, or can't be encoded.
+        ConfigurationError: it can't be encoded.
     """
     if isinstance(name, bytes):
         encoded = name
@@ -118,7 +118,7 @@ def list_pattern(pattern: str | bytes, *, utf8: bool = False) -> Piece:
     """Encode the pattern of LIST: a name of mailboxes in which ``*`` and ``%`` are wildcards (RFC 9051 section 6.3.9).
 
     Raises:
-        ConfigurationError: it has NUL, or can't be encoded.
+        ConfigurationError: it can't be encoded.
     """
     if isinstance(pattern, bytes):
         encoded = pattern
@@ -134,7 +134,7 @@ def label(name: str, *, utf8: bool = False) -> Piece:
     """Encode a label of Gmail, such as ``Work`` or ``\\Inbox``: written like a mailbox, but INBOX is no other.
 
     Raises:
-        ConfigurationError: it has NUL, or can't be encoded.
+        ConfigurationError: it can't be encoded.
     """
     must_be_text(name, "a label")
     return astring(encode_mailbox(name, utf8=utf8), utf8=utf8)
