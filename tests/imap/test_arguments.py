@@ -152,6 +152,7 @@ def test_mailboxes_come_back(name: str) -> None:
 )
 def test_list_pattern(pattern: str, expected: bytes) -> None:
     assert arguments.list_pattern(pattern) == expected
+    assert arguments.list_pattern(expected.strip(b'"')) == expected
 
 
 def test_labels_are_no_mailboxes() -> None:
@@ -201,6 +202,9 @@ def test_what_is_no_date(value: Any) -> None:
         arguments.date(value)
 
 
+NAIVE = dt.datetime(1000, 1, 3, tzinfo=dt.UTC).replace(tzinfo=None)
+
+
 def zone(**offset: float) -> dt.timezone:
     return dt.timezone(dt.timedelta(**offset))
 
@@ -222,7 +226,7 @@ def test_date_time(value: dt.datetime, expected: bytes) -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (dt.datetime.min, "no time zone"),
+        (NAIVE, "no time zone"),
         (dt.date(2026, 1, 1), "not a datetime"),
         (dt.datetime.max.replace(tzinfo=zone(seconds=-1)), "out of range"),
     ],
@@ -235,8 +239,8 @@ def test_what_is_no_date_time(value: Any, why: str) -> None:
 @given(
     st.datetimes(
         timezones=st.timezones(),
-        min_value=dt.datetime.min.replace(year=1000),
-        max_value=dt.datetime.max.replace(year=9998),
+        min_value=NAIVE,
+        max_value=NAIVE.replace(year=9998),
     )
 )
 def test_date_times_come_back(value: dt.datetime) -> None:

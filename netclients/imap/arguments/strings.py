@@ -106,11 +106,7 @@ def mailbox(name: str | bytes, *, utf8: bool = False) -> Piece:
     Raises:
         ConfigurationError: it can't be encoded.
     """
-    if isinstance(name, bytes):
-        encoded = name
-    else:
-        must_be_text(name, "the name of a mailbox")
-        encoded = encode_mailbox(name, utf8=utf8)
+    encoded = _name(name, "the name of a mailbox", utf8=utf8)
     return b"INBOX" if encoded.upper() == b"INBOX" else astring(encoded, utf8=utf8)
 
 
@@ -120,24 +116,19 @@ def list_pattern(pattern: str | bytes, *, utf8: bool = False) -> Piece:
     Raises:
         ConfigurationError: it can't be encoded.
     """
-    if isinstance(pattern, bytes):
-        encoded = pattern
-    else:
-        must_be_text(pattern, "a pattern of mailboxes")
-        encoded = encode_mailbox(pattern, utf8=utf8)
+    encoded = _name(pattern, "a pattern of mailboxes", utf8=utf8)
     if _PATTERN.fullmatch(encoded) and len(encoded) <= _LONGEST_ON_THE_LINE and encoded.upper() != _NIL:
         return encoded
     return string(encoded, utf8=utf8)
 
 
-def label(name: str, *, utf8: bool = False) -> Piece:
+def label(name: str | bytes, *, utf8: bool = False) -> Piece:
     """Encode a label of Gmail, such as ``Work`` or ``\\Inbox``: written like a mailbox, but INBOX is no other.
 
     Raises:
         ConfigurationError: it can't be encoded.
     """
-    must_be_text(name, "a label")
-    return astring(encode_mailbox(name, utf8=utf8), utf8=utf8)
+    return astring(_name(name, "a label", utf8=utf8), utf8=utf8)
 
 
 def flag(value: str) -> bytes:
@@ -217,6 +208,13 @@ def shown(value: object) -> str:
     """Return ``value`` as an error shows it: short, without control characters."""
     text = repr(value) if not isinstance(value, str) else f"{value[:80]!r}"
     return printable(text if len(text) <= 100 else f"{text[:100]}…")
+
+
+def _name(name: str | bytes, what: str, *, utf8: bool) -> bytes:
+    if isinstance(name, bytes):
+        return name
+    must_be_text(name, what)
+    return encode_mailbox(name, utf8=utf8)
 
 
 def _bytes(value: object) -> bytes:
