@@ -4,6 +4,8 @@
   (:mod:`~netclients.testing.ftp_faults`)
 - :class:`SMTPServer`: an SMTP or LMTP server that keeps what it is sent, with scripted faults
   (:mod:`~netclients.testing.smtp_faults`)
+- :class:`IMAPServer`: an IMAP server with mailboxes in memory, with scripted faults
+  (:mod:`~netclients.testing.imap_faults`)
 - :class:`FaultProxy`: a proxy that makes the network misbehave, in front of any server
 - :func:`cancel_everywhere`, :func:`random_cancellations`: cancel a call at every point where it waits
 - :class:`ScriptedServer` and :func:`parse_script`: servers that play a written dialogue
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
     from .ftp_faults import Hangup as Hangup
     from .ftp_faults import Reply as Reply
     from .ftp_faults import Stall as Stall
+    from .imap import IMAPCommand as IMAPCommand
+    from .imap import IMAPMessage as IMAPMessage
+    from .imap import IMAPServer as IMAPServer
+    from .imap import IMAPServerStats as IMAPServerStats
+    from .imap_faults import CutReply as CutReply
+    from .imap_faults import Meanwhile as Meanwhile
+    from .imap_faults import Unsolicited as Unsolicited
+    from .imap_faults import WrongTag as WrongTag
     from .script import Close as Close
     from .script import Expect as Expect
     from .script import ExpectClose as ExpectClose
@@ -64,6 +74,7 @@ _HOME = {
     "Cut": "fault_plans",
     "CutContent": "smtp_faults",
     "CutData": "ftp_faults",
+    "CutReply": "imap_faults",
     "Delay": "ftp_faults",
     "Expect": "script",
     "ExpectClose": "script",
@@ -77,9 +88,14 @@ _HOME = {
     "Greylist": "smtp_faults",
     "Hangup": "ftp_faults",
     "HangupAfter": "smtp_faults",
+    "IMAPCommand": "imap",
+    "IMAPMessage": "imap",
+    "IMAPServer": "imap",
+    "IMAPServerStats": "imap",
     "Inject": "fault_plans",
     "InjectClear": "smtp_faults",
     "Match": "script",
+    "Meanwhile": "imap_faults",
     "Plan": "fault_plans",
     "Played": "scripted_server",
     "Received": "smtp",
@@ -93,6 +109,8 @@ _HOME = {
     "Stall": "ftp_faults",
     "StartTLS": "script",
     "Step": "script",
+    "Unsolicited": "imap_faults",
+    "WrongTag": "imap_faults",
     "cancel_everywhere": "cancel",
     "parse_script": "script",
     "random_cancellations": "cancel",
@@ -104,6 +122,7 @@ __all__ = [
     "Cut",
     "CutContent",
     "CutData",
+    "CutReply",
     "Delay",
     "Expect",
     "ExpectClose",
@@ -117,9 +136,14 @@ __all__ = [
     "Greylist",
     "Hangup",
     "HangupAfter",
+    "IMAPCommand",
+    "IMAPMessage",
+    "IMAPServer",
+    "IMAPServerStats",
     "Inject",
     "InjectClear",
     "Match",
+    "Meanwhile",
     "Plan",
     "Played",
     "Received",
@@ -133,6 +157,8 @@ __all__ = [
     "Stall",
     "StartTLS",
     "Step",
+    "Unsolicited",
+    "WrongTag",
     "cancel_everywhere",
     "parse_script",
     "random_cancellations",

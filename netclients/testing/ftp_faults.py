@@ -2,7 +2,8 @@
 
 Every fault names a verb (``"RETR"``; ``"*"`` is any) and optionally a pattern for its argument. It counts the
 commands that match, lets the first `skip` pass, then fires at each `every`-th, at most `times` times. The
-first fault in the list that fires takes the command; only :class:`Delay` lets the others have their turn.
+first fault in the list that fires takes the command; those that let others have their turn, such as
+:class:`Delay`, say so.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What all faults have in common; of no effect itself."""
+
+    passes: ClassVar[bool] = False
+    """Whether those behind it have their turn at the same command."""
 
     verb: str
     """The command, in any case; ``"*"`` stands for every one, ``"CONNECT"`` for the greeting."""
@@ -47,6 +51,8 @@ class Reply(Fault):
 @dataclass(frozen=True, slots=True)
 class Delay(Fault):
     """Executes the command `seconds` late."""
+
+    passes: ClassVar[bool] = True
 
     seconds: float = 0.1
 
@@ -111,15 +117,15 @@ class FaultScript:
         return sum(self._fired)
 
     def at_command(self, verb: str, argument: str) -> list[Fault]:
-        """Return the faults that fire at this command: delays first, then at most one of another kind."""
-        delays: list[Fault] = []
+        """Return the faults that fire at this command: those that let others pass, then at most one more."""
+        firing: list[Fault] = []
         for index, fault in enumerate(self.faults):
             if isinstance(fault, CutData) or not fault.concerns(verb, argument) or not self._counts(index):
                 continue
-            delays.append(fault)
-            if not isinstance(fault, Delay):
+            firing.append(fault)
+            if not fault.passes:
                 break
-        return delays
+        return firing
 
     def at_transfer(self, verb: str, argument: str, size: int | None) -> tuple[CutData, int] | None:
         """Return the cut that a transfer of `size` bytes (None: unknown) gets, and after which byte."""

@@ -97,7 +97,7 @@ class MailFaultScript(FaultScript):
         self._put_off: collections.Counter[tuple[int, str]] = collections.Counter()
 
     def at_command(self, verb: str, argument: str) -> list[Fault]:
-        """Return the faults that fire at this command: delays first, then at most one of another kind."""
+        """Return the faults that fire at this command: those that let others pass, then at most one more."""
         self._argument = argument
         return super().at_command(verb, argument)
 
