@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from netclients.config import Endpoint
-from netclients.errors import ConfigurationError
 from netclients.pool import Pooled
 
 if TYPE_CHECKING:
@@ -13,23 +11,9 @@ if TYPE_CHECKING:
 
     from netclients.pool import Pool, PoolStats
 
-__all__ = ["Client", "Lease", "endpoint_of"]
+__all__ = ["Client", "Lease"]
 
 K = TypeVar("K", bound=Pooled)
-
-
-def endpoint_of(url: object, client: str, *protocols: str) -> Endpoint:
-    """Return the server that ``url`` (text or an :class:`~netclients.Endpoint`) names, for a client of ``protocols``.
-
-    Raises:
-        ConfigurationError: it is neither, is malformed, or names another protocol.
-    """
-    if not isinstance(url, (str, Endpoint)):
-        raise ConfigurationError(f"url must be text or an Endpoint, not {type(url).__name__}")
-    endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
-    if endpoint.protocol not in protocols:
-        raise ConfigurationError(f"{client} does not speak {endpoint.scheme}")
-    return endpoint
 
 
 class Client(Generic[K]):

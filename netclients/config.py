@@ -360,7 +360,13 @@ class Bounds:
     reply: int = MIB
     """One reply, all its lines."""
     read: int = 256 * MIB
-    """What ``read_bytes`` and ``read_text`` return at the most."""
+    """What ``read_bytes``, ``read_text`` and ``read`` return at the most: a file, a message."""
+    data: int = 8 * MIB
+    """One line of IMAP data, which may hold the whole answer to a search."""
+    literal: int = 64 * MIB
+    """One string of IMAP data, where no stream takes it."""
+    response: int = 256 * MIB
+    """One response of IMAP, all its lines and strings."""
 
     def __post_init__(self) -> None:
         _check_positive(self)

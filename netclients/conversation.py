@@ -11,50 +11,29 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from netclients.config import TLSMode
 from netclients.engine import Engine
-from netclients.errors import ConnectionLost, NetClientError
+from netclients.errors import ConfigurationError, ConnectionLost, NetClientError
 from netclients.pool import Pooled
 from netclients.transport.readiness import Deadline
 from netclients.transport.tls import TLSStream
 from netclients.wire.dialogue import AnyReply, Completed, DialogueCommand, Preliminary, Sent, Unsolicited
 
 if TYPE_CHECKING:
-    from netclients.config import Endpoint, Timeouts
-    from netclients.events import Trace
-    from netclients.transport.dial import Dialer
+    from netclients.settings import Settings
     from netclients.transport.stream import SocketStream, Waitable
     from netclients.wire.dialogue import Dialogue, Event
     from netclients.wire.pipeline import Ticket
 
-__all__ = ["Conversation", "Means"]
+__all__ = ["Conversation"]
 
 C = TypeVar("C", bound=DialogueCommand[Any])
 R = TypeVar("R", bound=AnyReply)
 
 _numbers = itertools.count(1)
 _LOOKS = 4
-
-
-class Means(Protocol):
-    """What a conversation needs of its client's settings."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The server."""
-
-    @property
-    def timeouts(self) -> Timeouts:
-        """How long to wait."""
-
-    @property
-    def dialer(self) -> Dialer:
-        """How to connect."""
-
-    @property
-    def trace(self) -> Trace:
-        """Where to tell what happens."""
 
 
 class Conversation(Pooled, Generic[C, R]):
@@ -64,13 +43,13 @@ class Conversation(Pooled, Generic[C, R]):
     connection can't be lent again.
     """
 
-    def __init__(self, means: Means, stream: SocketStream, protocol: Dialogue[C, R]) -> None:
+    def __init__(self, settings: Settings, stream: SocketStream, protocol: Dialogue[C, R]) -> None:
         self.number: int = next(_numbers)
         self.marked: bool = False
-        self._means = means
+        self._settings: Settings = settings
         self._dialogue = protocol
-        self._engine: Engine[C, R, Event[C, R], SocketStream | TLSStream] = Engine(stream, protocol, means.dialer)
-        self._told = means.trace.dialogue
+        self._engine: Engine[C, R, Event[C, R], SocketStream | TLSStream] = Engine(stream, protocol, settings.dialer)
+        self._told = settings.trace.dialogue
         self._closed = False
 
     @abstractmethod
@@ -120,7 +99,7 @@ class Conversation(Pooled, Generic[C, R]):
 
     async def flush(self) -> None:
         """Send what may be sent."""
-        await self._engine.flush(self._means.timeouts.reply)
+        await self._engine.flush(self._settings.timeouts.reply)
 
     async def receive(self, timeout: float | None, phase: str) -> None:
         """Read once; wait for at most ``timeout`` seconds."""
@@ -140,7 +119,7 @@ class Conversation(Pooled, Generic[C, R]):
             raise  # tells the caller by itself
         except BaseException:
             if ticket.command.doubtful and self.may_have_arrived(ticket) and ticket.reply is None:
-                self._means.trace.outcome_unknown(str(ticket.command))
+                self._settings.trace.outcome_unknown(str(ticket.command))
             raise
 
     async def _read_until_settled(self, ticket: Ticket[C, R], timeout: float | None, phase: str) -> None:
@@ -158,7 +137,7 @@ class Conversation(Pooled, Generic[C, R]):
     async def settle_all(self) -> None:
         """Read until no command waits for its reply; all of them together get the time of one."""
         await self.flush()
-        with Deadline(self._means.timeouts.reply, "reply") as deadline:
+        with Deadline(self._settings.timeouts.reply, "reply") as deadline:
             while not self._dialogue.idle:
                 await self.receive(deadline.left(), "reply")
                 await self.flush()
@@ -166,7 +145,7 @@ class Conversation(Pooled, Generic[C, R]):
     async def answer(self, ticket: Ticket[C, R]) -> R:
         """Return the final reply to a command that was submitted, whatever its code."""
         if ticket.reply is None:
-            await self.settle(ticket, self._means.timeouts.reply, "reply")
+            await self.settle(ticket, self._settings.timeouts.reply, "reply")
         assert ticket.reply is not None
         return ticket.reply
 
@@ -212,16 +191,28 @@ class Conversation(Pooled, Generic[C, R]):
                 self._tell(event)
 
     def _tell(self, event: Event[C, R]) -> None:
-        trace = self._means.trace
+        trace = self._settings.trace
         match event:
             case Sent(ticket=ticket):
                 trace.command(self.number, str(ticket.command))
             case Preliminary(ticket=ticket, reply=reply) | Completed(ticket=ticket, reply=reply):
-                trace.reply(self.number, reply.code, "***" if ticket.command.confides(reply) else reply.text)
+                code, text = reply.told
+                trace.reply(self.number, code, "***" if ticket.command.confides(reply) else text)
             case Unsolicited(reply=reply):
-                trace.reply(self.number, reply.code, reply.text)
+                trace.reply(self.number, *reply.told)
 
     # TLS
+
+    def require_privacy(self) -> None:
+        """Check that credentials may be shown: under TLS, on a Unix socket, or because the caller asked for it.
+
+        Raises:
+            ConfigurationError: the connection is plain, and nobody has asked for that.
+        """
+        settings = self._settings
+        plain = not self.secured and settings.endpoint.socket_path is None
+        if plain and not (settings.tls is TLSMode.NONE and settings.plain_asked_for):
+            raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
 
     @property
     def newest_tls(self) -> bool:
@@ -235,11 +226,11 @@ class Conversation(Pooled, Generic[C, R]):
             ProtocolError: the server sent something in clear that would count as secure.
         """
         self._dialogue.forbid_leftovers()
-        means = self._means
+        settings = self._settings
         stream = self._engine.stream
         assert not isinstance(stream, TLSStream)
-        self._engine.stream = await means.dialer.start_tls(
-            stream, means.endpoint.host, means.timeouts.handshake, newest=self.newest_tls
+        self._engine.stream = await settings.dialer.start_tls(
+            stream, settings.endpoint.host, settings.timeouts.handshake, newest=self.newest_tls
         )
 
     # The pool's side
@@ -272,4 +263,4 @@ class Conversation(Pooled, Generic[C, R]):
         if not self._closed:
             self._closed = True
             self.stream.abort()
-            self._means.trace.closed(self.number, reason)
+            self._settings.trace.closed(self.number, reason)

@@ -17,15 +17,14 @@ from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from netclients.client import Client, endpoint_of
-from netclients.config import Bounds, Login, PoolLimits, Timeouts, TLSMode, resolve_tls
+from netclients.client import Client
+from netclients.config import Bounds, Login, PoolLimits, Timeouts, TLSMode
 from netclients.errors import (
     ConfigurationError,
     ProtocolError,
     RemoteFileNotFound,
     printable,
 )
-from netclients.events import Trace
 from netclients.ftp.connection import FTPConnection
 from netclients.ftp.context import Context
 from netclients.ftp.download import FileDownload, Verify, check_options, download_to_sink
@@ -36,9 +35,9 @@ from netclients.ftp.settings import Learned, Settings
 from netclients.ftp.types import Entry
 from netclients.pool import Pool
 from netclients.retry import RetryPolicy, retrying
+from netclients.settings import common_settings, endpoint_of
 from netclients.streams import Stream
 from netclients.transport.bulk import RateLimit
-from netclients.transport.dial import Dialer
 from netclients.wire import arguments
 
 if TYPE_CHECKING:
@@ -96,26 +95,29 @@ class FTPClient(Client[FTPConnection]):
         encoding: str = "utf-8",
     ) -> None:
         endpoint = endpoint_of(url, "FTPClient", "ftp")
-        login = endpoint.login if auth is None else _login(auth)
-        timeouts = timeouts or Timeouts()
-        trace = Trace("ftp", events)
         if active and proxy is not None:
             raise ConfigurationError("active mode does not work through a proxy")
         _check_encoding(encoding)
-        self._settings = Settings(
-            endpoint=endpoint,
+        login = endpoint.login if auth is None else _login(auth)
+        settings = self._settings = Settings(
+            **common_settings(
+                endpoint,
+                auth=login,
+                tls=tls,
+                ssl_context=ssl_context,
+                timeouts=timeouts,
+                bounds=bounds,
+                proxy=proxy,
+                events=events,
+            ),
             login=login or _ANONYMOUS,
-            tls=resolve_tls(endpoint, tls, credentials=login is not None or ssl_context is not None),
-            timeouts=timeouts,
-            bounds=bounds or Bounds(),
             encoding=encoding,
             active=active,
-            dialer=Dialer(context=ssl_context, proxy=proxy),
-            trace=trace,
             learned=Learned(),
-            plain_asked_for=(tls or endpoint.tls) == TLSMode.NONE,
         )
-        self._pool: Pool[FTPConnection] = Pool(self._connect, limits or PoolLimits(), timeouts.pool, trace)
+        self._pool: Pool[FTPConnection] = Pool(
+            self._connect, limits or PoolLimits(), settings.timeouts.pool, settings.trace
+        )
         limit = None if limit_rate is None else RateLimit(limit_rate)
         self._context = Context(self._pool, self._settings, retry or RetryPolicy(), limit)
 

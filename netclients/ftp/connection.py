@@ -13,7 +13,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from netclients.config import TLSMode
 from netclients.errors import AuthenticationError, ConfigurationError, UnsupportedError
 from netclients.ftp.commands import Command, command, raw_command
 from netclients.ftp.data import Transfer, open_transfer
@@ -104,7 +103,7 @@ class FTPConnection(Dialogue):
         if sent.verb == "CCC":
             raise UnsupportedError("CCC is refused: it would put the rest of the session in clear")
         if sent.traits.secret:
-            self._require_privacy()
+            self.require_privacy()
         if sent.traits.transfer:
             raise ConfigurationError(f"{sent.verb} moves data: use the method of that name")
         return await self.reply_to(sent)
@@ -121,7 +120,7 @@ class FTPConnection(Dialogue):
         Raises:
             ConfigurationError: the connection is plain, and nobody has asked for that.
         """
-        self._require_privacy()
+        self.require_privacy()
         self.mark()
         reply = await self._credential(command("USER", self.encode(user)))
         if reply.code == 331:
@@ -133,7 +132,7 @@ class FTPConnection(Dialogue):
 
     async def acct(self, account: str) -> None:
         """ACCT."""
-        self._require_privacy()
+        self.require_privacy()
         await self.expect(command("ACCT", self.encode(account)))
 
     async def _credential(self, sent: Command) -> Reply:
@@ -142,11 +141,6 @@ class FTPConnection(Dialogue):
             # That the client's own credentials work says nothing about these.
             raise reply_error(str(sent), reply, logged_in=False)
         return reply
-
-    def _require_privacy(self) -> None:
-        settings = self.settings
-        if settings.tls is TLSMode.NONE and not settings.plain_asked_for:
-            raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
 
     async def feat(self) -> Features:
         """FEAT: what the server can do (RFC 2389 section 3)."""

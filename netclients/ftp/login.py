@@ -5,7 +5,6 @@ Where the server is known to read ahead, what follows the password goes out in o
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from netclients.config import TLSMode
@@ -14,6 +13,7 @@ from netclients.ftp.commands import command
 from netclients.ftp.connection import FTPConnection
 from netclients.ftp.replies import identify_server, parse_features
 from netclients.ftp.types import ServerKind
+from netclients.opening import opened
 
 if TYPE_CHECKING:
     from netclients.ftp.commands import Command
@@ -36,22 +36,14 @@ async def connect(settings: Settings) -> FTPConnection:
         AuthenticationError: it does not accept the credentials.
         UnsupportedError: it does not offer the TLS that is required; nothing secret was sent.
     """
-    started = time.monotonic()
-    endpoint, timeouts, dialer = settings.endpoint, settings.timeouts, settings.dialer
-    stream = await dialer.connect(endpoint.host, endpoint.port, timeouts.connect)
-    connection = FTPConnection(settings, stream)
-    try:
-        if settings.tls is TLSMode.IMPLICIT:
-            await connection.secure()
-        await _greet(connection)
-        if settings.tls is TLSMode.STARTTLS:
-            await _start_tls(connection)
-        await _log_in(connection)
-    except BaseException as error:
-        connection.abort(f"login failed: {type(error).__name__}")
-        raise
-    settings.trace.opened(connection.number, endpoint.host, endpoint.port, time.monotonic() - started)
-    return connection
+    return await opened(settings, lambda stream: FTPConnection(settings, stream), _begin)
+
+
+async def _begin(connection: FTPConnection) -> None:
+    await _greet(connection)
+    if connection.settings.tls is TLSMode.STARTTLS:
+        await _start_tls(connection)
+    await _log_in(connection)
 
 
 async def _greet(connection: FTPConnection) -> None:

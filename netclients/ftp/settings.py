@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netclients.config import Bounds, Endpoint, Login, Timeouts, TLSMode
-from netclients.events import Trace
+from netclients import settings
+from netclients.config import Login
 from netclients.ftp.types import ServerKind
-from netclients.transport.dial import Dialer
 
 __all__ = ["Learned", "Settings"]
 
@@ -31,25 +30,14 @@ class Learned:
     tls13_data: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to reach the server and how to talk to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(settings.Settings):
+    """How to reach the server and how to talk to it. ``active``: the server opens the data connections."""
 
-    ``active``: the server opens the data connections. ``plain_asked_for``: the caller said in so many words that
-    credentials may cross a plain connection.
-    """
-
-    endpoint: Endpoint
     login: Login
-    tls: TLSMode
-    timeouts: Timeouts
-    bounds: Bounds
     encoding: str
     active: bool
-    dialer: Dialer
-    trace: Trace
     learned: Learned
-    plain_asked_for: bool = False
 
     def reads_ahead(self, kind: ServerKind) -> bool:
         """Whether a server of this kind is known to execute commands in order that arrive together."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
-from netclients.errors import NetClientError
+from netclients.errors import NetClientError, printable
 from netclients.mail.reading import UID, Address, BodyPart, Envelope, MessageInfo
 
 __all__ = [
@@ -85,6 +85,20 @@ class Status:
     condition: Condition
     code: Code | None
     text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is an OK."""
+        return self.condition is Condition.OK
+
+    @property
+    def told(self) -> tuple[None, str]:
+        """See :attr:`netclients.wire.dialogue.AnyReply.told`."""
+        return None, str(self)
+
+    def __str__(self) -> str:
+        code = f"[{self.code.name}] " if self.code is not None else ""
+        return printable(f"{self.condition.value} {code}{self.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +332,6 @@ class Fetched(MessageInfo):
         # Not by super(): there are thousands of them.
         self.number = number
         self._values = values
-        self._read = {}
         self.error = error
 
 

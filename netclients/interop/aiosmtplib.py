@@ -29,7 +29,6 @@ except ImportError as _missing:  # pragma: no cover - needs an installation with
         "netclients.interop.aiosmtplib needs the extra: pip install 'netclients[aiosmtplib]'"
     ) from _missing
 
-from netclients.client import endpoint_of
 from netclients.config import Login, OAuth, Timeouts, TLSMode, check_token, resolve_tls
 from netclients.errors import (
     AuthenticationError,
@@ -43,6 +42,7 @@ from netclients.errors import (
 )
 from netclients.events import Events, Trace
 from netclients.retry import RetryPolicy, retrying
+from netclients.settings import endpoint_of
 from netclients.smtp.replies import reply_error
 from netclients.transport.dial import Dialer
 from netclients.transport.readiness import running_asyncio_loop

@@ -14,27 +14,17 @@ import os
 from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from email.message import Message as StandardMessage
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from netclients.client import Client, endpoint_of
-from netclients.config import (
-    Bounds,
-    Credentials,
-    External,
-    Login,
-    OAuth,
-    PoolLimits,
-    Timeouts,
-    TLSMode,
-    resolve_tls,
-)
+from netclients.client import Client
+from netclients.config import Bounds, OAuth, PoolLimits, Timeouts, TLSMode
 from netclients.errors import ConfigurationError
-from netclients.events import Trace
 from netclients.mail.message import Message
 from netclients.mail.raw import message_of
 from netclients.numbers import whole_number
 from netclients.pool import Pool
 from netclients.retry import RetryPolicy
+from netclients.settings import AnyTLS, Auth, common_settings, endpoint_of
 from netclients.smtp.connection import SMTPConnection
 from netclients.smtp.delivery import Delivery
 from netclients.smtp.login import connect
@@ -42,7 +32,6 @@ from netclients.smtp.sending import Context, send
 from netclients.smtp.settings import Learned, Settings
 from netclients.streams import Stream
 from netclients.transport.bulk import RateLimit
-from netclients.transport.dial import Dialer
 from netclients.transport.disk import in_thread
 from netclients.wire import arguments
 
@@ -108,8 +97,8 @@ class MailSender(Client[SMTPConnection]):
         self,
         url: str | Endpoint,
         *,
-        auth: Credentials | tuple[str, str] | None = None,
-        tls: TLSMode | Literal["implicit", "starttls", "none", "opportunistic"] | None = None,
+        auth: Auth | None = None,
+        tls: AnyTLS | None = None,
         ssl_context: ssl.SSLContext | None = None,
         pipelining: Pipelining = "standard",
         mechanisms: Sequence[str] | None = None,
@@ -123,38 +112,33 @@ class MailSender(Client[SMTPConnection]):
         limit_rate: float | None = None,
     ) -> None:
         endpoint = endpoint_of(url, "MailSender", "smtp", "lmtp")
-        credentials = endpoint.login if auth is None else _credentials(auth)
-        secret = credentials is not None or ssl_context is not None
-        mode = resolve_tls(endpoint, tls, credentials=secret, proxied=proxy is not None)
         if pipelining not in ("off", "standard", "eager"):
             raise ConfigurationError(f"pipelining={pipelining!r}: choose off, standard or eager")
-        if mode is TLSMode.OPPORTUNISTIC and credentials is not None:
-            raise ConfigurationError("credentials need TLS: opportunistic may end without")
         if ehlo_name is not None:
             arguments.domain(ehlo_name)
-        if mechanisms is not None:
-            _check_mechanisms(mechanisms)
-        timeouts = timeouts or Timeouts()
-        trace = Trace(endpoint.protocol, events)
-        self._settings = Settings(
-            endpoint=endpoint,
-            credentials=credentials,
-            tls=mode,
-            timeouts=timeouts,
-            bounds=bounds or Bounds(),
-            dialer=Dialer(context=ssl_context, proxy=proxy),
-            trace=trace,
+        settings = self._settings = Settings(
+            **common_settings(
+                endpoint,
+                auth=auth,
+                tls=tls,
+                ssl_context=ssl_context,
+                timeouts=timeouts,
+                bounds=bounds,
+                proxy=proxy,
+                events=events,
+                mechanisms=mechanisms,
+            ),
             learned=Learned(),
             pipelining=pipelining,
             ehlo_name=ehlo_name,
-            mechanisms=None if mechanisms is None else tuple(mechanisms),
-            plain_asked_for=(tls or endpoint.tls) == TLSMode.NONE,
         )
+        if settings.tls is TLSMode.OPPORTUNISTIC and settings.credentials is not None:
+            raise ConfigurationError("credentials need TLS: opportunistic may end without")
         self._limits = limits or PoolLimits()
         # A token that was refused is not the next one.
-        remember = not isinstance(credentials, OAuth)
+        remember = not isinstance(settings.credentials, OAuth)
         self._pool: Pool[SMTPConnection] = Pool(
-            self._connect, self._limits, timeouts.pool, trace, remember_refusals=remember
+            self._connect, self._limits, settings.timeouts.pool, settings.trace, remember_refusals=remember
         )
         limit = None if limit_rate is None else RateLimit(limit_rate)
         self._context = Context(self._pool, self._settings, retry or RetryPolicy(), limit)
@@ -234,18 +218,3 @@ class MailSender(Client[SMTPConnection]):
             require_tls=outgoing.require_tls,
             index=index,
         )
-
-
-def _credentials(auth: object) -> Credentials:
-    if isinstance(auth, (Login, OAuth, External)):
-        return auth
-    if isinstance(auth, tuple) and len(auth) == 2:
-        return Login(*auth)
-    raise ConfigurationError("auth must be a Login, (user, password), OAuth or External")
-
-
-def _check_mechanisms(mechanisms: Sequence[str]) -> None:
-    from netclients.wire.sasl import MECHANISMS
-
-    if isinstance(mechanisms, str) or not set(MECHANISMS).issuperset(mechanisms):
-        raise ConfigurationError(f"mechanisms={mechanisms!r}: choose from {', '.join(MECHANISMS)}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from netclients.config import Login, TLSMode
+from netclients.config import Login
 from netclients.conversation import Conversation
 from netclients.errors import ConfigurationError, NetClientError, UnsupportedError
 from netclients.smtp import commands
@@ -133,13 +133,20 @@ class SMTPConnection(Conversation[Command, Reply]):
         Raises:
             AuthenticationError, UnsupportedError, ConfigurationError: see :meth:`login`.
         """
-        from netclients.smtp.authentication import authenticate  # most relays want none
+        # Most relays want none.
+        from netclients.authentication import authenticate
+        from netclients.smtp.authentication import AuthChannel
 
-        plain = not self.secured and self.settings.endpoint.socket_path is None
-        if plain and not (self.settings.tls is TLSMode.NONE and self.settings.plain_asked_for):
-            raise ConfigurationError("credentials would cross a plain connection; tls='none' asks for that")
+        self.require_privacy()
         self.mark()  # whoever borrows the pool's next connection has not logged in so
-        await authenticate(self, credentials, mechanisms)
+        await authenticate(
+            AuthChannel(self),
+            self.extensions.auth,
+            credentials,
+            settings=self.settings,
+            stream=self.stream,
+            mechanisms=mechanisms,
+        )
         self.authenticated = True
 
     async def noop(self) -> None:

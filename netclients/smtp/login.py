@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from netclients.config import OAuth, TLSMode
-from netclients.errors import AuthenticationError, TransientReplyError, UnsupportedError
+from netclients.config import TLSMode
+from netclients.errors import TransientReplyError, UnsupportedError
+from netclients.opening import opened, with_fresh_token
 from netclients.smtp.connection import SMTPConnection
 
 if TYPE_CHECKING:
     from netclients.smtp.settings import Settings
-    from netclients.transport.stream import SocketStream
 
 __all__ = ["connect"]
 
@@ -27,41 +26,18 @@ async def connect(settings: Settings) -> SMTPConnection:
         AuthenticationError: it does not accept the credentials.
         UnsupportedError: it does not offer the TLS that is required, or no way to log in; nothing secret was sent.
     """
-    try:
-        return await _connect_once(settings)
-    except AuthenticationError:
-        credentials = settings.credentials
-        if not (isinstance(credentials, OAuth) and callable(credentials.token)):
-            raise
-    return await _connect_once(settings)
+    return await with_fresh_token(
+        settings.credentials,
+        lambda: opened(settings, lambda stream: SMTPConnection(settings, stream), _log_in),
+    )
 
 
-async def _connect_once(settings: Settings) -> SMTPConnection:
-    started = time.monotonic()
-    endpoint = settings.endpoint
-    connection = SMTPConnection(settings, await _dial(settings))
-    try:
-        if settings.tls is TLSMode.IMPLICIT:
-            await connection.secure()
-        await _greet(connection)
-        await _say_hello(connection)
-        await _start_tls(connection)
-        if settings.credentials is not None:
-            await connection.auth(settings.credentials)
-        connection.unmark()  # this is how every session begins
-    except BaseException as error:
-        connection.abort(f"login failed: {type(error).__name__}")
-        raise
-    where = endpoint.socket_path or endpoint.host
-    settings.trace.opened(connection.number, where, endpoint.port, time.monotonic() - started)
-    return connection
-
-
-async def _dial(settings: Settings) -> SocketStream:
-    endpoint, timeout = settings.endpoint, settings.timeouts.connect
-    if (path := endpoint.socket_path) is not None:
-        return await settings.dialer.connect_unix(path, timeout)
-    return await settings.dialer.connect(endpoint.host, endpoint.port, timeout)
+async def _log_in(connection: SMTPConnection) -> None:
+    await _greet(connection)
+    await _say_hello(connection)
+    await _start_tls(connection)
+    if (credentials := connection.settings.credentials) is not None:
+        await connection.auth(credentials)
 
 
 async def _greet(connection: SMTPConnection) -> None:

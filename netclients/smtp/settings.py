@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netclients.config import Bounds, Credentials, Endpoint, Timeouts, TLSMode
+from netclients import settings
 
 if TYPE_CHECKING:
-    from netclients.events import Trace
     from netclients.smtp.types import Pipelining
-    from netclients.transport.dial import Dialer
 
 __all__ = ["Learned", "Settings"]
 
@@ -28,26 +26,13 @@ class Learned:
     recipients: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to reach the server and how to talk to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(settings.Settings):
+    """How to reach the server and how to talk to it."""
 
-    ``plain_asked_for``: the caller said in so many words that credentials may cross a plain connection.
-    ``mechanisms``: SASL mechanisms that may be used; None: all.
-    """
-
-    endpoint: Endpoint
-    credentials: Credentials | None
-    tls: TLSMode
-    timeouts: Timeouts
-    bounds: Bounds
-    dialer: Dialer
-    trace: Trace
     learned: Learned
     pipelining: Pipelining
     ehlo_name: str | None = None
-    mechanisms: tuple[str, ...] | None = None
-    plain_asked_for: bool = False
 
     @property
     def lmtp(self) -> bool:

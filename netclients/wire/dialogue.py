@@ -25,12 +25,8 @@ class AnyReply(Protocol):
     """What can be told of every reply; ``str()`` shows it to people."""
 
     @property
-    def code(self) -> int | None:
-        """The three digits, in protocols that have them."""
-
-    @property
-    def text(self) -> str:
-        """What the server says in words."""
+    def told(self) -> tuple[int | None, str]:
+        """What events and logs are told: the three digits, in protocols that have them, and the text."""
 
 
 R = TypeVar("R", bound=AnyReply)

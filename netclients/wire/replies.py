@@ -46,6 +46,11 @@ class Reply:
         found = _ENHANCED.match(self.lines[0])
         return found[0] if found and found[1] == str(self.kind) else None
 
+    @property
+    def told(self) -> tuple[int, str]:
+        """What events and logs are told."""
+        return self.code, self.text
+
     def __str__(self) -> str:
         return f"{self.code} {printable(self.text)}"
 

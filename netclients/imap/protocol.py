@@ -1,0 +1,429 @@
+"""The IMAP connection as a state machine, without I/O (RFC 9051 section 3, RFC 3501).
+
+::
+
+    submit → pipeline → tag, pieces, literals → data_to_send
+    receive_data → frames → responses → the command that they answer, the state, or next_event
+
+Tagged replies end commands, in whichever order they come. Untagged data goes to the oldest command that takes it; what
+nobody takes is kept for :meth:`~IMAPProtocol.next_untagged`. Either way the state is right before anybody is told.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import random
+import string
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from netclients.config import Bounds
+from netclients.errors import ProtocolError
+from netclients.imap.arguments import Literal
+from netclients.imap.commands import Command, Traits, Upload
+from netclients.imap.replies import Frame, Framer, Limits, parse
+from netclients.imap.selected import Selected
+from netclients.imap.types import (
+    Capabilities,
+    Condition,
+    Continuation,
+    Enabled,
+    ESearch,
+    Fetched,
+    Response,
+    Status,
+)
+from netclients.wire.dialogue import Dialogue, Event, Sent, Unsolicited
+from netclients.wire.pipeline import Pipelining, Ticket
+
+__all__ = ["IMAPEvent", "IMAPProtocol", "State"]
+
+_SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
+_MOST_UNTAGGED = 100_000  # events that nobody has fetched
+
+
+class State(enum.Enum):
+    """Where the session stands (RFC 9051 section 3)."""
+
+    GREETING = "the greeting is awaited"
+    NOT_AUTHENTICATED = "nobody has logged in"
+    AUTHENTICATED = "no mailbox is open"
+    SELECTED = "a mailbox is open"
+    LOGOUT = "the server has said goodbye"
+    CLOSED = "the connection has ended"
+
+
+class _Signal(enum.Enum):
+    GREETED = enum.auto()
+    KNOWN = enum.auto()
+    OPENED = enum.auto()
+    SHUT = enum.auto()
+    FORGOTTEN = enum.auto()
+    GOODBYE = enum.auto()
+    EOF = enum.auto()
+
+
+_TRANSITIONS: Mapping[tuple[State, _Signal], State] = {
+    (State.GREETING, _Signal.GREETED): State.NOT_AUTHENTICATED,
+    (State.GREETING, _Signal.KNOWN): State.AUTHENTICATED,
+    (State.NOT_AUTHENTICATED, _Signal.KNOWN): State.AUTHENTICATED,
+    (State.AUTHENTICATED, _Signal.OPENED): State.SELECTED,
+    (State.AUTHENTICATED, _Signal.FORGOTTEN): State.NOT_AUTHENTICATED,
+    (State.SELECTED, _Signal.OPENED): State.SELECTED,
+    (State.SELECTED, _Signal.SHUT): State.AUTHENTICATED,
+    (State.SELECTED, _Signal.FORGOTTEN): State.NOT_AUTHENTICATED,
+    (State.GREETING, _Signal.GOODBYE): State.LOGOUT,
+    (State.NOT_AUTHENTICATED, _Signal.GOODBYE): State.LOGOUT,
+    (State.AUTHENTICATED, _Signal.GOODBYE): State.LOGOUT,
+    (State.SELECTED, _Signal.GOODBYE): State.LOGOUT,
+    (State.GREETING, _Signal.EOF): State.CLOSED,
+    (State.NOT_AUTHENTICATED, _Signal.EOF): State.CLOSED,
+    (State.AUTHENTICATED, _Signal.EOF): State.CLOSED,
+    (State.SELECTED, _Signal.EOF): State.CLOSED,
+    (State.LOGOUT, _Signal.EOF): State.CLOSED,
+}
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A command that is not written to its end: what is left, and what holds it up."""
+
+    ticket: Ticket[Command, Status]
+    left: deque[bytes | Literal | Upload]
+    waits: bool = False
+    """For the server's leave to go on."""
+    streams: Upload | None = None
+    """For the caller, who streams this literal."""
+
+
+_GREETING = Command("greeting", (), Traits(Pipelining.BARRIER))
+
+
+class IMAPProtocol(Dialogue[Command, Status]):
+    """One connection.
+
+    ``capabilities``: names in upper case; None: not known, ask. ``enabled``: by ENABLE. ``selected``: the open mailbox.
+    ``continuation``: the text of a ``+`` that nobody has taken yet.
+    """
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        super().__init__(_GREETING, _bear_each_other)
+        bounds = bounds or Bounds()
+        self._framer = Framer(Limits(line=bounds.data, literal=bounds.literal, response=bounds.response))
+        self._framer.sink = self._sink
+        self._tags = (f"{prefix}{number}" for prefix in (_random_word(),) for number in itertools.count(1))
+        self._tagged: dict[str, Ticket[Command, Status]] = {}
+        self._writing: _Writing | None = None
+        self._raw: list[bytes] = []
+        self._untagged: deque[Response] = deque()
+        self._sealed = ""
+        self._introduced = False
+        self._opening: Selected | None = None
+        self.state: State = State.GREETING
+        self.capabilities: frozenset[str] | None = None
+        self.enabled: frozenset[str] = frozenset()
+        self.selected: Selected | None = None
+        self.continuation: bytes | None = None
+
+    @property
+    def ready(self) -> bool:
+        """See :attr:`~netclients.wire.dialogue.Dialogue.ready`."""
+        return self.state in (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
+
+    @property
+    def ended(self) -> bool:
+        """See :attr:`~netclients.wire.dialogue.Dialogue.ended`."""
+        return self.state is State.LOGOUT or self.state is State.CLOSED
+
+    @property
+    def partial(self) -> bool:
+        """See :attr:`~netclients.wire.dialogue.Dialogue.partial`."""
+        return self._framer.partial
+
+    @property
+    def utf8(self) -> bool:
+        """Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855, RFC 9051)."""
+        return not self.enabled.isdisjoint(("UTF8=ACCEPT", "IMAP4REV2"))
+
+    def has(self, capability: str) -> bool:
+        """Whether the server is known to offer this."""
+        return self.capabilities is not None and capability in self.capabilities
+
+    def pipelining_of(self, command: Command) -> Pipelining:
+        """What a command declares holds on every server."""
+        return command.traits.pipelining
+
+    # Sending
+
+    def data_to_send(self) -> bytes:
+        """Return what is due: as many commands as may share the wire, each as far as its literals may go."""
+        out, self._raw = self._raw, []
+        written = [] if self.ended else self._write(out)
+        data = b"".join(out)
+        self._released += len(data)
+        for ticket in written:
+            ticket.ends_at = self._released
+        return data
+
+    def _write(self, out: list[bytes]) -> list[Ticket[Command, Status]]:
+        written: list[Ticket[Command, Status]] = []
+        writing = self._writing
+        if writing is not None and not writing.waits and writing.streams is None:
+            self._go_on(writing, out)
+            written.append(writing.ticket)
+        for ticket in self._pipeline.release():
+            sent = ticket.command
+            tag = next(self._tags)
+            self._tagged[tag] = ticket
+            if sent.mailbox is not None:
+                self._opening = Selected(sent.mailbox, readonly=sent.verb == "EXAMINE")
+            out.append((f"{tag} {sent.verb} " if sent.pieces else f"{tag} {sent.verb}").encode("ascii"))
+            self._introduced = False
+            self._go_on(_Writing(ticket, deque(sent.pieces)), out)
+            written.append(ticket)
+            self._events.append(Sent(ticket))
+        return written
+
+    def _go_on(self, writing: _Writing, out: list[bytes]) -> None:
+        left = writing.left
+        while left:
+            piece = left.popleft()
+            if isinstance(piece, bytes):
+                out.append(piece)
+                continue
+            size = len(piece.data) if isinstance(piece, Literal) else piece.size
+            ask = not self._may_send_unasked(size, binary=piece.binary)
+            out.append(b"%s{%d%s}\r\n" % (b"~" if piece.binary else b"", size, b"" if ask else b"+"))
+            if isinstance(piece, Upload):
+                writing.streams = piece
+            elif ask:
+                left.appendleft(piece.data)
+            else:
+                out.append(piece.data)
+                continue
+            writing.waits = ask
+            writing.ticket.open = True
+            self._writing = writing
+            return
+        out.append(b"\r\n")
+        writing.ticket.open = False
+        self._writing = None
+
+    def _may_send_unasked(self, size: int, *, binary: bool) -> bool:
+        if binary and not self.has("LITERAL+"):
+            return False
+        return self.has("LITERAL+") or (
+            size <= _SMALL_LITERAL and (self.has("LITERAL-") or "IMAP4REV2" in self.enabled)
+        )
+
+    @property
+    def upload_due(self) -> Upload | None:
+        """The literal that the caller may stream now, if it is a literal's turn and the server has given leave."""
+        writing = self._writing
+        return None if writing is None or writing.waits else writing.streams
+
+    def uploaded(self) -> None:
+        """The literal has been streamed, all of it; the rest of the command is due."""
+        assert self._writing is not None
+        self._writing.streams = None
+
+    def respond(self, line: bytes) -> None:
+        """Send a line that belongs to the command that waits: an answer to a challenge, or DONE."""
+        self._raw.append(line + b"\r\n")
+
+    # Receiving
+
+    def receive_data(self, data: memoryview) -> None:
+        """See :meth:`~netclients.wire.dialogue.Dialogue.receive_data`."""
+        for frame in self._framer.feed(data):
+            if self._sealed:
+                raise ProtocolError(f"the server sent more behind its agreement to {self._sealed}")
+            self._take(frame)
+
+    def receive_eof(self) -> None:
+        """See :meth:`~netclients.wire.dialogue.Dialogue.receive_eof`."""
+        self._move(_Signal.EOF)
+
+    def forbid_leftovers(self) -> None:
+        """See :meth:`~netclients.wire.dialogue.Dialogue.forbid_leftovers`."""
+        if (self._pipeline and self.greeting.reply is not None) or self._framer.partial:
+            raise ProtocolError(f"the server sent more behind its agreement to {self._sealed or 'TLS'}")
+        if self._sealed == "STARTTLS":
+            self.capabilities = None  # what was said in clear counts for nothing
+        self._sealed = ""
+
+    def next_untagged(self) -> Response | None:
+        """Return data that no command has taken, oldest first."""
+        return self._untagged.popleft() if self._untagged else None
+
+    def take_continuation(self) -> bytes | None:
+        """Return the text of a ``+`` once."""
+        text, self.continuation = self.continuation, None
+        return text
+
+    def _sink(self, text: Sequence[bytes], size: int) -> Callable[[memoryview], None] | None:
+        for ticket in self._pipeline.awaiting:
+            if (take := ticket.command.literal) is not None:
+                return take(text, size)
+        return None
+
+    def _take(self, frame: Frame) -> None:
+        response = parse(frame, utf8=self.utf8)
+        kind = type(response)
+        if kind is Status:
+            self._take_status(response)  # type: ignore[arg-type] # mypy does not narrow by identity of types
+        elif kind is Continuation:
+            self._take_continuation(response)  # type: ignore[arg-type]
+        else:
+            self._take_data(response)
+
+    def _take_data(self, response: Response) -> None:
+        if isinstance(response, Fetched):
+            pass
+        elif isinstance(response, Capabilities):
+            self._introduce(response.names)
+        elif isinstance(response, Enabled):
+            self.enabled |= response.names
+        else:
+            mailbox = self._opening if self._opening is not None else self.selected
+            if mailbox is not None:
+                mailbox.hear(response)
+        if isinstance(response, ESearch) and response.tag is not None:
+            ticket = self._tagged.get(response.tag)
+            if ticket is not None and ticket.command.collect is not None and ticket.command.collect(response):
+                return
+        for ticket in self._pipeline.awaiting:
+            collect = ticket.command.collect
+            if collect is not None and collect(response):
+                return
+        self._untagged.append(response)
+        if len(self._untagged) > _MOST_UNTAGGED:
+            raise ProtocolError(f"the server sent more than {_MOST_UNTAGGED:,} responses that nobody asked for")
+
+    def _take_continuation(self, response: Continuation) -> None:
+        writing = self._writing
+        if writing is not None and writing.waits:
+            writing.waits = False
+            return
+        newest = self._pipeline.newest
+        if newest is None or newest.command.verb not in ("AUTHENTICATE", "IDLE") or self.continuation is not None:
+            raise ProtocolError("the server sent a continuation that nothing waits for")
+        newest.preliminaries += 1
+        self.continuation = response.text
+
+    def _take_status(self, status: Status) -> None:
+        if status.tag is not None:
+            self._end(status)
+        elif self.greeting.reply is None:
+            self._greet(status)
+        elif status.condition is Condition.BYE:
+            self._say_goodbye(status)
+        else:
+            self._note_code(status)
+            self._take_data(status)
+
+    def _greet(self, status: Status) -> None:
+        self._note_code(status)
+        match status.condition:
+            case Condition.OK:
+                self._move(_Signal.GREETED)
+            case Condition.PREAUTH:
+                self._move(_Signal.KNOWN)
+            case Condition.BYE:
+                self.goodbye = status
+                self._move(_Signal.GOODBYE)
+            case _:
+                raise ProtocolError(f"the server greets by {status}")
+        self.complete(self.greeting, status)
+
+    def _say_goodbye(self, status: Status) -> None:
+        awaited = self._pipeline.current
+        if awaited is None or awaited.command.verb != "LOGOUT":
+            self.goodbye = status
+            self._move(_Signal.GOODBYE)
+            self.tell(Unsolicited(status))
+
+    def _end(self, status: Status) -> None:
+        assert status.tag is not None
+        ticket = self._tagged.pop(status.tag, None)
+        if ticket is None:
+            raise ProtocolError(f"the server answered a command that does not exist: {status}")
+        self._note_code(status)
+        writing = self._writing
+        if writing is not None and writing.ticket is ticket:
+            self._give_up(writing, status)
+        self.continuation = None
+        self._follow(ticket.command, status)
+        self.complete(ticket, status)
+
+    def _give_up(self, writing: _Writing, status: Status) -> None:
+        if status.ok:
+            raise ProtocolError("the server answered a command before it had it")
+        if writing.waits:
+            # Refused instead of taken: what is left of it must not be sent, and nothing is owed.
+            writing.ticket.open = False
+            self._writing = None
+        else:
+            # It still takes what comes for the literal's rest: nothing can be said any more.
+            self.goodbye = status
+            self._move(_Signal.GOODBYE)
+
+    def _follow(self, command: Command, status: Status) -> None:
+        verb = command.verb
+        if command.mailbox is not None:
+            opening, self._opening = self._opening, None
+            # A SELECT that fails leaves no mailbox open either (RFC 9051 section 6.3.2).
+            self.selected = opening if status.ok else None
+            self._move(_Signal.OPENED if status.ok else _Signal.SHUT)
+        if not status.ok:
+            return
+        if verb in ("CLOSE", "UNSELECT"):
+            self.selected = None
+            self._move(_Signal.SHUT)
+        elif verb in ("LOGIN", "AUTHENTICATE"):
+            self._move(_Signal.KNOWN)
+            if not self._introduced:
+                self.capabilities = None  # they may be others now
+        elif verb == "UNAUTHENTICATE":
+            self.selected, self.enabled, self.capabilities = None, frozenset(), None
+            self._move(_Signal.FORGOTTEN)
+        elif verb in ("STARTTLS", "COMPRESS"):
+            self._sealed = verb
+        elif verb == "LOGOUT":
+            self.goodbye = status
+            self._move(_Signal.GOODBYE)
+
+    def _note_code(self, status: Status) -> None:
+        code = status.code
+        if code is None:
+            return
+        if code.name == "CAPABILITY" and isinstance(code.value, tuple):
+            self._introduce(frozenset(str(name).upper() for name in code.value))
+        elif code.name == "CLOSED":
+            self.selected = None
+        else:
+            mailbox = self._opening if self._opening is not None else self.selected
+            if mailbox is not None:
+                mailbox.hear_code(code)
+
+    def _introduce(self, capabilities: frozenset[str]) -> None:
+        self.capabilities = capabilities
+        self._introduced = True
+
+    def _move(self, signal: _Signal) -> None:
+        self.state = _TRANSITIONS.get((self.state, signal), self.state)
+
+
+def _bear_each_other(awaited: Command, command: Command) -> bool:
+    """Sequence numbers must mean the same to both ends (RFC 9051 section 5.5)."""
+    return not (command.traits.numbers and awaited.traits.expunges)
+
+
+def _random_word() -> str:
+    """Begin tags so that nobody can answer a command ahead of it."""
+    return "".join(random.choices(string.ascii_lowercase, k=6))
+
+
+IMAPEvent = Event[Command, Status]
