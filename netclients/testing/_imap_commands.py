@@ -35,16 +35,23 @@ class RefusedError(Exception):
 Handler = Callable[[Session, Arguments, bool], Awaitable[Done | None]]
 """Takes session, arguments, and whether it is a UID command. None: the tagged reply is queued already."""
 
-_BEFORE_LOGIN = ("SASL-IR", "LITERAL+", "LITERAL-", "ID", "ENABLE")
+_BEFORE_LOGIN = ("SASL-IR", "LITERAL+", "LITERAL-", "ID", "ENABLE", "IDLE")
 _AFTER_LOGIN = (
-    "NAMESPACE",
-    "CHILDREN",
-    "UIDPLUS",
-    "UNSELECT",
-    "IDLE",
-    "MOVE",
+    *("NAMESPACE", "CHILDREN", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE", "CREATE-SPECIAL-USE"),
+    *("UIDPLUS", "MOVE", "UNSELECT", "MULTIAPPEND", "BINARY", "UTF8=ACCEPT", "CONDSTORE", "QRESYNC"),
+    *("ESEARCH", "SEARCHRES", "WITHIN", "SORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"),
+    *("STATUS=SIZE", "OBJECTID", "QUOTA", "QUOTA=RES-STORAGE", "COMPRESS=DEFLATE"),
 )
-_ENABLED = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
+_ENABLED = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4REV2")
+_NEEDS = {
+    "QRESYNC": ("CONDSTORE", "ENABLE"),
+    "UTF8=ACCEPT": ("ENABLE",),
+    "SEARCHRES": ("ESEARCH",),
+    "LIST-STATUS": ("LIST-EXTENDED",),
+    "CREATE-SPECIAL-USE": ("SPECIAL-USE",),
+    "QUOTA=RES-STORAGE": ("QUOTA",),
+}
+"""What a capability makes no sense without."""
 
 
 class Commands(MailEngine[Session]):
@@ -78,8 +85,10 @@ class Commands(MailEngine[Session]):
             return False
         if capability == "LITERAL-":
             return "LITERAL+" in rules.without
-        if capability == "QRESYNC":
-            return "CONDSTORE" not in rules.without
+        if any(needed in rules.without for needed in _NEEDS.get(capability, ())):
+            return False
+        if capability == "IMAP4REV2":
+            return rules.rev2
         if capability == "STARTTLS":
             return rules.context is not None and not rules.implicit and not session.secure and session.user is None
         if capability == "LOGIN":
@@ -90,7 +99,7 @@ class Commands(MailEngine[Session]):
 
     def capabilities(self, session: Session) -> str:
         """Return what follows CAPABILITY."""
-        names = ["IMAP4rev1", *_BEFORE_LOGIN]
+        names = ["IMAP4rev1", *(["IMAP4rev2"] if self.rules.rev2 else []), *_BEFORE_LOGIN]
         if session.user is None:
             names.append("STARTTLS")
             if self.offers(session, "LOGIN"):
@@ -98,12 +107,10 @@ class Commands(MailEngine[Session]):
             else:
                 names.append("LOGINDISABLED")
         else:
-            names += self.capabilities_of_mailboxes(session)
-        return " ".join(name for name in names if self.offers(session, name.partition(" ")[0]))
-
-    def capabilities_of_mailboxes(self, session: Session) -> list[str]:
-        """Return the capabilities that are told after login."""
-        return [*_AFTER_LOGIN]
+            names += _AFTER_LOGIN
+        if self.rules.append_limit is not None and "APPENDLIMIT" not in self.rules.without:
+            names.append(f"APPENDLIMIT={self.rules.append_limit}")
+        return " ".join(name for name in names if self.offers(session, name.upper()))
 
     async def capability(self, session: Session, arguments: Arguments, uid: bool) -> Done:
         """CAPABILITY."""
@@ -240,7 +247,7 @@ class Commands(MailEngine[Session]):
     def logged_in(self, session: Session, user: str) -> Done:
         """Let a user in."""
         session.user = user
-        session.account = self.accounts.setdefault(user, Account())
+        session.account = self.accounts[user]
         self.counters.logins += 1
         return Done("Logged in", f"CAPABILITY {self.capabilities(session)}")
 

@@ -5,6 +5,7 @@ Commands are executed in the order in which they came, whether the client has wa
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Callable
@@ -29,6 +30,14 @@ _ENDS_VIEW = frozenset(("SELECT", "EXAMINE", "CLOSE", "UNSELECT", "LOGOUT"))
 _ALONE = frozenset(("STARTTLS", "COMPRESS"))
 """Commands behind which nothing may be sent before their reply."""
 _OUTBOX = 64
+"""How many replies wait for more at the most."""
+
+_OF_CAPABILITY = {
+    "GETQUOTA": "QUOTA",
+    "GETQUOTAROOT": "QUOTA",
+    "SETQUOTA": "QUOTA",
+}
+"""What a command needs, where that has another name."""
 
 
 @dataclass(slots=True)
@@ -189,16 +198,15 @@ class Engine(Messages):
     def _watch(self, session: Session, command: Received, pipelined: bool) -> None:
         if command.name in _ALONE and session.channel.buffered:
             self.object_to(session, f"sent something behind {command.name} before its reply")
-        if not pipelined:
-            session.ambiguous = ""
-        if session.ambiguous and command.name in _BY_NUMBER and not command.uid:
-            deed = f"sent {command.name} by sequence number behind {session.ambiguous}, before its reply"
+        session.hazard = session.ambiguous if pipelined else ""
+        if session.hazard and command.name in _BY_NUMBER and not command.uid:
+            deed = f"sent {command.name} by sequence number behind {session.hazard}, before its reply"
             self.object_to(session, deed)
-        if session.selected is not None and command.name not in _ENDS_VIEW:
-            if command.uid or command.name not in _NO_EXPUNGES:
-                session.ambiguous = command.full_name
-        else:
+        session.ambiguous = session.hazard
+        if session.selected is None or command.name in _ENDS_VIEW:
             session.ambiguous = ""
+        elif command.uid or command.name not in _NO_EXPUNGES:
+            session.ambiguous = command.full_name
 
     async def _perform(self, session: Session, command: Received, rest: bytes, text: str) -> None:
         argument = text.partition(" ")[2]
@@ -209,7 +217,7 @@ class Engine(Messages):
             return
         expunges = command.uid or command.name not in _NO_EXPUNGES
         pieces = [rest, *command.pieces[1:]]
-        arguments = Arguments(pieces, utf8="UTF8=ACCEPT" in session.enabled)
+        arguments = Arguments(pieces, utf8=bool(session.enabled & {"UTF8=ACCEPT", "IMAP4REV2"}))
         try:
             done = await self._handled(session, command, arguments)
         except BadSyntaxError as error:
@@ -227,7 +235,11 @@ class Engine(Messages):
 
     async def _handled(self, session: Session, command: Received, arguments: Arguments) -> Done | None:
         state, handler = self.handlers.get(command.name, ("any", None))
-        if handler is None or not self.knows(session, command.name) or (command.uid and command.name not in _BY_UID):
+        if (
+            handler is None
+            or not self.knows(session, command.name)
+            or (command.uid and (command.name not in _BY_UID or not self._knows_uid(session, command.name)))
+        ):
             raise BadSyntaxError("Unknown command.")
         if state == "new" and session.user is not None:
             raise BadSyntaxError("You are logged in already.")
@@ -239,7 +251,23 @@ class Engine(Messages):
 
     def knows(self, session: Session, name: str) -> bool:
         """Whether a command is offered: those of an extension are unknown without it."""
-        return name not in self.rules.without
+        capability = _OF_CAPABILITY.get(name)
+        return name not in self.rules.without and (capability is None or self.offers(session, capability))
+
+    def _knows_uid(self, session: Session, name: str) -> bool:
+        return name != "EXPUNGE" or self.offers(session, "UIDPLUS")
+
+    def announce(self, session: Session, text: str) -> None:
+        """Say something at once, whatever the connection is doing."""
+
+        def say() -> None:
+            session.send(text.encode("utf-8", "surrogateescape"))
+            if "* BYE" in text:
+                raise CutError
+
+        task = asyncio.get_running_loop().create_task(self.push(session, say))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     # Faults
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ._imap_mime import Part, parse, section
+from ._imap_mime import Part, decoded_content, find, parse, section
 from ._imap_store import Stored
 from ._imap_structure import envelope, structure
 from ._imap_syntax import Arguments, BadSyntaxError, literal, mailbox_name, quoted
@@ -22,6 +23,8 @@ _MACROS = {
 }
 _OLD = {"RFC822": ("", False), "RFC822.HEADER": ("HEADER", True), "RFC822.TEXT": ("TEXT", False)}
 _SIMPLE = frozenset(("FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE"))
+_EXTENSIONS = {"MODSEQ": "CONDSTORE", "EMAILID": "OBJECTID", "THREADID": "OBJECTID"}
+_BINARY = frozenset(("BINARY", "BINARY.PEEK", "BINARY.SIZE"))
 _KINDS = frozenset(("", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"))
 
 
@@ -39,26 +42,26 @@ class Item:
     @property
     def label(self) -> bytes:
         """What stands in front of the value."""
-        if self.name != "BODY[":
+        if not self.name.endswith("["):
             return self.name.encode()
         section = ".".join([*map(str, self.numbers), *([self.kind] if self.kind else [])]).encode()
         if self.fields:
             section += b" (" + b" ".join(mailbox_name(name.decode("utf-8", "replace")) for name in self.fields) + b")"
-        return b"BODY[" + section + b"]" + (b"" if self.partial is None else b"<%d>" % self.partial[0])
+        return self.name.encode() + section + b"]" + (b"" if self.partial is None else b"<%d>" % self.partial[0])
 
 
-def read_items(arguments: Arguments, known: Callable[[str], bool]) -> list[Item]:
-    """Return what a FETCH asks for; `known` says which further items there are. Raises BadSyntaxError."""
+def read_items(arguments: Arguments, offers: Callable[[str], bool]) -> list[Item]:
+    """Return what a FETCH asks for. Raises BadSyntaxError."""
     if not arguments.skip(b"("):
-        return _item(arguments, known, macros=True)
-    items = _item(arguments, known, macros=False)
+        return _item(arguments, offers, macros=True)
+    items = _item(arguments, offers, macros=False)
     while arguments.skip(b" "):
-        items += _item(arguments, known, macros=False)
+        items += _item(arguments, offers, macros=False)
     arguments.expect(b")")
     return items
 
 
-def _item(arguments: Arguments, known: Callable[[str], bool], *, macros: bool) -> list[Item]:
+def _item(arguments: Arguments, offers: Callable[[str], bool], *, macros: bool) -> list[Item]:
     name = (arguments.match(_NAME) or b"").decode().upper()
     if name in ("BODY", "BODY.PEEK") and arguments.skip(b"["):
         return [_section(arguments, peek=name == "BODY.PEEK")]
@@ -67,16 +70,31 @@ def _item(arguments: Arguments, known: Callable[[str], bool], *, macros: bool) -
     if name in _OLD:
         kind, peek = _OLD[name]
         return [Item(name, kind=kind, peek=peek)]
-    if name in _SIMPLE or known(name):
+    if name in _BINARY and offers("BINARY") and arguments.skip(b"["):
+        return [_binary(arguments, name)]
+    if name in _SIMPLE or (name in _EXTENSIONS and offers(_EXTENSIONS[name])):
         return [Item(name)]
     raise BadSyntaxError(f"Unknown item {name or arguments.rest.decode('utf-8', 'replace')!r}")
 
 
-def _section(arguments: Arguments, *, peek: bool) -> Item:
+def _binary(arguments: Arguments, name: str) -> Item:
+    """RFC 3516."""
+    parts = _part_numbers(arguments)
+    arguments.expect(b"]")
+    if name == "BINARY.SIZE":
+        return Item("BINARY.SIZE[", parts)
+    return Item("BINARY[", parts, partial=read_partial(arguments), peek=name == "BINARY.PEEK")
+
+
+def _part_numbers(arguments: Arguments) -> tuple[int, ...]:
     numbers = arguments.match(_NUMBERS)
-    parts = tuple(int(number) for number in numbers.split(b".")) if numbers else ()
+    return tuple(int(number) for number in numbers.split(b".")) if numbers else ()
+
+
+def _section(arguments: Arguments, *, peek: bool) -> Item:
+    parts = _part_numbers(arguments)
     kind = ""
-    if not numbers or arguments.skip(b"."):
+    if not parts or arguments.skip(b"."):
         kind = (arguments.match(_NAME) or b"").decode().upper()
     if kind not in _KINDS or (kind == "MIME" and not parts):
         raise BadSyntaxError(f"Unknown section {kind}.")
@@ -141,6 +159,14 @@ def _value(item: Item, message: Stored) -> bytes:
             return structure(parsed(message), extended=False)
         case "BODYSTRUCTURE":
             return structure(parsed(message), extended=True)
+        case "MODSEQ":
+            return b"(%d)" % message.modseq
+        case "EMAILID":
+            return f"({message.email_id})".encode()
+        case "THREADID":
+            return f"({thread_id(message)})".encode()
+        case "BINARY[" | "BINARY.SIZE[":
+            return _decoded(item, message)
         case _:
             return _body(item, message)
 
@@ -152,6 +178,31 @@ def _body(item: Item, message: Stored) -> bytes:
         data = section(parsed(message), item.numbers, item.kind, names)
     if data is None:
         return quoted(None)
-    if item.partial is not None:
-        data = data[item.partial[0] : item.partial[0] + item.partial[1]]
-    return literal(data)
+    return literal(_cut(data, item))
+
+
+def _cut(data: bytes, item: Item) -> bytes:
+    if item.partial is None:
+        return data
+    return data[item.partial[0] : item.partial[0] + item.partial[1]]
+
+
+def _decoded(item: Item, message: Stored) -> bytes:
+    part = find(parsed(message), item.numbers)
+    data = None if part is None else decoded_content(part) if item.numbers else message.raw
+    if item.name == "BINARY.SIZE[":
+        return b"%d" % len(data or b"")
+    if data is None:
+        return quoted(None)
+    data = _cut(data, item)
+    return (b"~" if b"\0" in data else b"") + literal(data)
+
+
+def thread_id(message: Stored) -> str:
+    """Return what answers to one message have in common: its Message-ID, as References or In-Reply-To begin with it."""
+    part = parsed(message)
+    for name in ("REFERENCES", "IN-REPLY-TO", "MESSAGE-ID"):
+        found = re.search(r"<[^<>]+>", part.first(name) or "")
+        if found is not None:
+            return "T" + hashlib.sha256(found[0].encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return f"T{message.email_id}"

@@ -66,8 +66,8 @@ class Listing:
         if asked.patterns == ("",) and not asked.extended:
             self._session.untagged('LIST (\\Noselect) "/" ""')
             return
-        for name, attributes in self._listed(asked):
-            self._say("LIST", name, attributes)
+        for name, attributes, extra in self._listed(asked):
+            self._say("LIST", name, attributes, extra)
             if "STATUS" in asked.returned and (mailbox := self._account.mailboxes.get(name)) is not None:
                 self.status(name, mailbox, asked.items)
 
@@ -99,7 +99,7 @@ class Listing:
         self._session.send(head + self._encoded(name) + extra.encode())
 
     def _encoded(self, name: str) -> bytes:
-        return mailbox_name(name, utf8="UTF8=ACCEPT" in self._session.enabled)
+        return mailbox_name(name, utf8=bool(self._session.enabled & {"UTF8=ACCEPT", "IMAP4REV2"}))
 
     def _read(self, arguments: Arguments) -> Asked:
         asked = Asked()
@@ -143,11 +143,13 @@ class Listing:
             found.add(option)
         return found
 
-    def _listed(self, asked: Asked) -> Iterator[tuple[str, Collection[str]]]:
+    def _listed(self, asked: Asked) -> Iterator[tuple[str, Collection[str], str]]:
         account = self._account
         patterns = [_compiled(asked.reference, pattern) for pattern in asked.patterns]
         subscribed = "SUBSCRIBED" in asked.selection
         names = set(account.mailboxes) | (account.subscriptions if subscribed else set())
+        if "RECURSIVEMATCH" in asked.selection:
+            names.update(parent for name in account.subscriptions for parent in _parents(name))
         for name in sorted(names):
             if not any(pattern.fullmatch(name) for pattern in patterns):
                 continue
@@ -155,8 +157,14 @@ class Listing:
             chosen = (not subscribed or name in account.subscriptions) and (
                 "SPECIAL-USE" not in asked.selection or (mailbox is not None and mailbox.special_use is not None)
             )
-            if chosen:
-                yield name, self._attributes(name, mailbox, asked)
+            extra = ""
+            if "RECURSIVEMATCH" in asked.selection and subscribed:
+                below = {other for other in account.subscriptions if other.startswith(f"{name}/")}
+                # Told only for what the patterns don't reach (RFC 5258 section 3.5).
+                if any(not any(pattern.fullmatch(other) for pattern in patterns) for other in below):
+                    extra = ' ("CHILDINFO" ("SUBSCRIBED"))'
+            if chosen or extra:
+                yield name, self._attributes(name, mailbox, asked), extra
 
     def _attributes(self, name: str, mailbox: Mailbox | None, asked: Asked) -> Collection[str]:
         attributes = []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ._imap_commands import Commands, Done, RefusedError
 from ._imap_lists import Listing, status_items
-from ._imap_session import Rules, Selected, Session
-from ._imap_store import ALWAYS_FLAGS, Account, Mailbox
-from ._imap_syntax import Arguments
+from ._imap_session import Rules, Session
+from ._imap_store import Account, Mailbox
+from ._imap_syntax import Arguments, mailbox_name
 
 
 class Mailboxes(Commands):
@@ -16,8 +16,6 @@ class Mailboxes(Commands):
         super().__init__(rules, accounts)
         self.handlers = {
             **self.handlers,
-            "SELECT": ("authenticated", self.select),
-            "EXAMINE": ("authenticated", self.examine),
             "CREATE": ("authenticated", self.create),
             "DELETE": ("authenticated", self.delete),
             "RENAME": ("authenticated", self.rename),
@@ -27,8 +25,9 @@ class Mailboxes(Commands):
             "LSUB": ("authenticated", self.lsub),
             "STATUS": ("authenticated", self.status),
             "NAMESPACE": ("authenticated", self.namespace),
-            "CLOSE": ("selected", self.close),
-            "UNSELECT": ("selected", self.unselect),
+            "GETQUOTA": ("authenticated", self.getquota),
+            "GETQUOTAROOT": ("authenticated", self.getquotaroot),
+            "SETQUOTA": ("authenticated", self.setquota),
         }
 
     @staticmethod
@@ -44,73 +43,24 @@ class Mailboxes(Commands):
             raise RefusedError(f"Mailbox doesn't exist: {name}", code)
         return found
 
-    # Selecting
-
-    async def select(self, session: Session, arguments: Arguments, uid: bool) -> Done:
-        """SELECT."""
-        return self._select(session, arguments, read_only=False)
-
-    async def examine(self, session: Session, arguments: Arguments, uid: bool) -> Done:
-        """EXAMINE."""
-        return self._select(session, arguments, read_only=True)
-
-    def _select(self, session: Session, arguments: Arguments, *, read_only: bool) -> Done:
-        arguments.space()
-        name = arguments.mailbox()
-        arguments.end()
-        if session.selected is not None:
-            self.deselect(session)
-        mailbox = self.mailbox(session, name)
-        selected = session.selected = Selected(name, mailbox, read_only, lambda: self.wake(session))
-        flags = " ".join((*ALWAYS_FLAGS, *mailbox.keywords))
-        session.untagged(f"FLAGS ({flags})")
-        kept = "" if read_only else f"{flags} \\*"
-        session.untagged(f"OK [PERMANENTFLAGS ({kept})] {'None' if read_only else 'These'} are kept.")
-        session.untagged(f"{len(selected.view)} EXISTS")
-        session.untagged(f"{len(selected.recent)} RECENT")
-        unseen = next((n for n, message in enumerate(selected.view, 1) if "\\Seen" not in message.flags), None)
-        if unseen is not None:
-            session.untagged(f"OK [UNSEEN {unseen}] First unseen.")
-        session.untagged(f"OK [UIDVALIDITY {mailbox.uid_validity}] UIDs valid")
-        session.untagged(f"OK [UIDNEXT {mailbox.uid_next}] Predicted next UID")
-        self.selected(session, mailbox)
-        return Done("Selected.", "READ-ONLY" if read_only else "READ-WRITE")
-
-    def selected(self, session: Session, mailbox: Mailbox) -> None:
-        """Tell what extensions have to say of a mailbox that is selected."""
-
-    def wake(self, session: Session) -> None:
-        """Something has happened in the selected mailbox."""
-
-    async def close(self, session: Session, arguments: Arguments, uid: bool) -> Done:
-        """CLOSE: what is deleted goes, without a word."""
-        arguments.end()
-        selected = session.selected
-        assert selected is not None
-        self.deselect(session)
-        if not selected.read_only:
-            selected.mailbox.expunge([m for m in selected.view if "\\Deleted" in m.flags])
-        return Done("Close completed.")
-
-    async def unselect(self, session: Session, arguments: Arguments, uid: bool) -> Done:
-        """UNSELECT (RFC 3691)."""
-        arguments.end()
-        self.deselect(session)
-        return Done("Unselect completed.")
-
     # Mailboxes
 
     async def create(self, session: Session, arguments: Arguments, uid: bool) -> Done:
         """CREATE."""
         arguments.space()
         name = arguments.mailbox().rstrip("/")
+        special_use = None
+        if self.offers(session, "CREATE-SPECIAL-USE") and arguments.skip(b" (USE ("):
+            special_use = arguments.special_use()
+            arguments.expect(b"))")
         arguments.end()
         if not name or "//" in name or name.startswith("/"):
             raise RefusedError("Invalid mailbox name.", "CANNOT")
         if name in self.account(session).mailboxes:
             raise RefusedError("Mailbox already exists.", "ALREADYEXISTS")
-        self.account(session).create(name)
-        return Done("Create completed.")
+        mailbox = self.account(session).create(name, special_use)
+        code = f"MAILBOXID ({mailbox.mailbox_id})" if self.offers(session, "OBJECTID") else ""
+        return Done("Create completed.", code)
 
     async def delete(self, session: Session, arguments: Arguments, uid: bool) -> Done:
         """DELETE."""
@@ -176,6 +126,8 @@ class Mailboxes(Commands):
         items = status_items(arguments, lambda capability: self.offers(session, capability))
         arguments.end()
         mailbox = self.mailbox(session, name)
+        if "HIGHESTMODSEQ" in items:
+            session.enabled.add("CONDSTORE")
         self._listing(session).status(name, mailbox, items)
         return Done("Status completed.")
 
@@ -184,3 +136,38 @@ class Mailboxes(Commands):
         arguments.end()
         session.untagged('NAMESPACE (("" "/")) NIL NIL')
         return Done("Namespace completed.")
+
+    # Quotas (RFC 9208): one for all of an account
+
+    async def getquota(self, session: Session, arguments: Arguments, uid: bool) -> Done:
+        """GETQUOTA."""
+        arguments.space()
+        if arguments.text():
+            raise RefusedError("No such quota root.")
+        arguments.end()
+        self._tell_quota(session)
+        return Done("Getquota completed.")
+
+    async def getquotaroot(self, session: Session, arguments: Arguments, uid: bool) -> Done:
+        """GETQUOTAROOT."""
+        arguments.space()
+        name = arguments.mailbox()
+        arguments.end()
+        self.mailbox(session, name)
+        session.send(b"* QUOTAROOT " + self.encoded(session, name) + b' ""')
+        self._tell_quota(session)
+        return Done("Getquotaroot completed.")
+
+    async def setquota(self, session: Session, arguments: Arguments, uid: bool) -> Done:
+        """SETQUOTA: users may not."""
+        raise RefusedError("That is not yours to change.", "NOPERM")
+
+    def _tell_quota(self, session: Session) -> None:
+        limit = self.rules.quota
+        used = -(-self.account(session).size // 1024)
+        session.untagged('QUOTA "" ()' if limit is None else f'QUOTA "" (STORAGE {used} {limit // 1024})')
+
+    @staticmethod
+    def encoded(session: Session, name: str) -> bytes:
+        """Return a mailbox name as this session reads it."""
+        return mailbox_name(name, utf8=bool(session.enabled & {"UTF8=ACCEPT", "IMAP4REV2"}))

@@ -5,6 +5,8 @@ All that counts bytes or lines counts those of the raw message.
 
 from __future__ import annotations
 
+import base64
+import quopri
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -156,6 +158,23 @@ def _between(raw: bytes, start: int, end: int, boundary: bytes) -> Iterable[tupl
 
 
 # Sections
+
+
+class UnknownEncodingError(Exception):
+    """A part's Content-Transfer-Encoding is unknown."""
+
+
+def decoded_content(part: Part) -> bytes:
+    """Return a part's content without its transfer encoding. Raises UnknownEncodingError."""
+    encoding = (part.first("CONTENT-TRANSFER-ENCODING") or "7bit").strip().lower()
+    if encoding == "base64":
+        data = re.sub(rb"[^A-Za-z0-9+/]", b"", part.content.partition(b"=")[0])
+        return base64.b64decode(data[: len(data) - (len(data) % 4 == 1)] + b"==")
+    if encoding == "quoted-printable":
+        return quopri.decodestring(part.content)
+    if encoding not in ("7bit", "8bit", "binary"):
+        raise UnknownEncodingError
+    return part.content
 
 
 def section(message: Part, numbers: Collection[int], kind: str, names: Collection[str] = ()) -> bytes | None:

@@ -40,7 +40,9 @@ class Rules:
     mechanisms: tuple[str, ...] = ()
     login_in_clear: bool = True
     preauth: str | None = None
+    rev2: bool = False
     append_limit: int | None = None
+    quota: int | None = None
     max_connections: int | None = None
     without: Collection[str] = ()
     faults: MailFaultScript = field(default_factory=MailFaultScript)
@@ -211,6 +213,8 @@ class Session(MailSession):
     pushing: asyncio.Task[None] | None = None
     ambiguous: str = ""
     """A command among those sent in one go during which EXPUNGE may be told."""
+    hazard: str = ""
+    """Such a command, if the one that is executed was sent before its reply."""
     wrong_tag: str | None = None
     late: list[str] = field(default_factory=list)
     """What faults want to be said before the tagged reply."""
@@ -277,7 +281,8 @@ class Session(MailSession):
                     self.untagged(f"{number} EXPUNGE")
         if selected.take_new():
             self.untagged(f"{len(selected.view)} EXISTS")
-            self.untagged(f"{len(selected.recent)} RECENT")
+            if "IMAP4REV2" not in self.enabled:
+                self.untagged(f"{len(selected.recent)} RECENT")
         for number, message in selected.take_changed():
             self.send(self.flags_of(number, message))
 
@@ -286,13 +291,13 @@ class Session(MailSession):
         items = f"FLAGS ({self.flag_list(message)})"
         if uid or "QRESYNC" in self.enabled:
             items = f"UID {message.uid} {items}"
-        if self.enabled:
-            items += f" MODSEQ ({message.modseq})" if "CONDSTORE" in self.enabled else ""
+        if "CONDSTORE" in self.enabled:
+            items += f" MODSEQ ({message.modseq})"
         return f"* {number} FETCH ({items})".encode()
 
     def flag_list(self, message: Stored) -> str:
         r"""Return a message's flags as this session sees them: \Recent is its own."""
         flags = " ".join(sorted(message.flags))
-        if self.selected is not None and message in self.selected.recent:
+        if self.selected is not None and message in self.selected.recent and "IMAP4REV2" not in self.enabled:
             return f"{flags} \\Recent" if flags else "\\Recent"
         return flags

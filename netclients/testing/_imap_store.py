@@ -58,7 +58,6 @@ class Mailbox:
     def __init__(self, number: int, special_use: str | None = None) -> None:
         self.mailbox_id = f"F{number:x}"
         self.special_use = special_use
-        self.subscribed = True
         self.uid_validity = next(_validities)
         self.uid_next = 1
         self.highest_modseq = 1
@@ -165,9 +164,7 @@ def _uid(message: Stored) -> int:
 class Account:
     """The mailboxes of one user; names are text, ``/`` parts them."""
 
-    def __init__(self, quota: int | None = None) -> None:
-        self.quota = quota
-        """How many bytes it may hold."""
+    def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self.mailboxes: dict[str, Mailbox] = {"INBOX": Mailbox(next(self._numbers))}
         self.subscriptions: set[str] = {"INBOX"}

@@ -35,6 +35,14 @@ class NumberSet:
     ranges: tuple[tuple[int, int], ...] = ()
     saved: bool = False
 
+    def holds(self, number: int) -> bool:
+        """Whether a number is in it; ``*`` is taken for the greatest of all."""
+        for low, high in self.ranges:
+            low, high = sorted((low or 2**32, high or 2**32))
+            if low <= number <= high:
+                return True
+        return False
+
 
 class Arguments:
     """A cursor over what stands behind a command's name."""
@@ -173,6 +181,11 @@ class Arguments:
             yield canonical_flag(self._take(_FLAG, "A flag").decode("ascii", "replace"))
             if not self.skip(b" "):
                 return
+
+    def special_use(self) -> str:
+        r"""Return an attribute such as ``\Sent``."""
+        self.expect(b"\\")
+        return "\\" + self.atom().capitalize()
 
     def number_set(self) -> NumberSet:
         """Return a sequence-set."""

@@ -78,12 +78,14 @@ class IMAPServer(EmbeddedServer):
     `tls` ``"starttls"`` offers STARTTLS, ``"implicit"`` starts with the handshake. Certificates are made for
     loopback; trust them by :meth:`client_context` or :attr:`ca_file`.
 
+    IMAP4rev2 is announced with `rev2` only.
     `without` names capabilities and commands that it shall not have, such as ``{"MOVE", "UIDPLUS"}``. Commands are
     executed in order, pipelined or not. What a client must not do though it works is executed as well, and listed by
     :attr:`violations`.
 
-    `append_limit` (bytes) is announced, and larger messages are refused; `max_connections` at once, the next one is
-    greeted with BYE. `faults` is a script of :mod:`netclients.testing.imap_faults`.
+    `append_limit` (bytes) is announced, and larger messages are refused, and so are those that bring an account over
+    `quota` (bytes); `max_connections` at once, the next one is greeted with BYE. `faults` is a script of
+    :mod:`netclients.testing.imap_faults`.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class IMAPServer(EmbeddedServer):
         mechanisms: Iterable[str] | None = None,
         login_in_clear: bool | None = None,
         preauth: str | None = None,
+        rev2: bool = False,
         without: Collection[str] = (),
         append_limit: int | None = None,
+        quota: int | None = None,
         max_connections: int | None = None,
         faults: Iterable[Fault] | None = None,
         host: str = "127.0.0.1",
@@ -119,7 +123,9 @@ class IMAPServer(EmbeddedServer):
             mechanisms=chosen_mechanisms(mechanisms, users, tokens),
             login_in_clear=tls == "none" if login_in_clear is None else login_in_clear,
             preauth=preauth,
+            rev2=rev2,
             append_limit=append_limit,
+            quota=quota,
             max_connections=max_connections,
             without=_capitals(without),
             faults=MailFaultScript(faults or ()),
@@ -257,6 +263,20 @@ class IMAPServer(EmbeddedServer):
         """Replace the capabilities and commands that it shall not have."""
         taken = _capitals(without)
         self._change(lambda: setattr(self._rules, "without", taken))
+
+    def announce(self, text: str) -> int:
+        """Say `text` (lines parted by CRLF) to every client now, and return how many that were.
+
+        Whatever it is, at whatever moment: ``* BYE`` ends the connections too.
+        """
+
+        def say() -> int:
+            sessions = list(self._engine.sessions)
+            for session in sessions:
+                self._engine.announce(session, text)
+            return len(sessions)
+
+        return self._call(say)
 
     def _change(self, change: Callable[[], None]) -> None:
         self._call(change)
