@@ -124,7 +124,7 @@ class Commands(MailEngine[Session]):
         while True:
             arguments.space()
             name = arguments.atom()
-            if name in _ENABLED and self.offers(session, name) and name not in session.enabled:
+            if name in _ENABLED and self.offers(session, name):
                 session.enabled.add(name)
                 enabled.append(name)
             if arguments.at_end:

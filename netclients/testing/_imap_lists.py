@@ -147,9 +147,11 @@ class Listing:
         account = self._account
         patterns = [_compiled(asked.reference, pattern) for pattern in asked.patterns]
         subscribed = "SUBSCRIBED" in asked.selection
-        names = set(account.mailboxes) | (account.subscriptions if subscribed else set())
-        if "RECURSIVEMATCH" in asked.selection:
-            names.update(parent for name in account.subscriptions for parent in _parents(name))
+        names = set(account.mailboxes)
+        if subscribed:
+            names |= account.subscriptions
+        if not subscribed or "RECURSIVEMATCH" in asked.selection:
+            names.update(parent for name in tuple(names) for parent in _parents(name))
         for name in sorted(names):
             if not any(pattern.fullmatch(name) for pattern in patterns):
                 continue
@@ -169,7 +171,7 @@ class Listing:
     def _attributes(self, name: str, mailbox: Mailbox | None, asked: Asked) -> Collection[str]:
         attributes = []
         if mailbox is None:
-            attributes.append("\\NonExistent")
+            attributes.append("\\NonExistent" if asked.extended else "\\Noselect")
         if self._offers("CHILDREN"):
             has = any(True for _ in self._account.children(name))
             attributes.append("\\HasChildren" if has else "\\HasNoChildren")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\n]*\n)(?:[ \t][^\n]*\n?)*|[^\n]*)")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _TOKEN = re.compile(r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]+")
 _PARAMETER = re.compile(r";\s*([^\x00-\x20()<>@,;:\\\"/\[\]?=]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"?|[^\s;]*)", re.DOTALL)
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
@@ -33,8 +34,16 @@ class Part:
     parameters: list[tuple[str, str]] = field(default_factory=list)
     fields: dict[str, list[bytes]] = field(default_factory=dict)
     """Values by name in capitals, unfolded."""
-    parts: list[Part] = field(default_factory=list)
-    """Of a multipart; of a message/rfc822 the message in it."""
+    depth: int = 0
+    found: list[Part] | None = None
+    """Its parts, once they have been looked for."""
+
+    @property
+    def parts(self) -> list[Part]:
+        """Those of a multipart; of a message/rfc822 the message in it."""
+        if self.found is None:
+            self.found = _parts(self)
+        return self.found
 
     @property
     def header(self) -> bytes:
@@ -73,21 +82,25 @@ def parse(raw: bytes) -> Part:
 
 def _parsed(raw: bytes, start: int, end: int, default: str, depth: int) -> Part:
     body = _body_start(raw, start, end)
-    part = Part(raw, start, body, end)
+    part = Part(raw, start, body, end, depth=depth)
     part.fields = _fields(raw[start:body])
     _read_type(part, default)
-    if depth >= MAX_DEPTH:
-        return part
-    if part.is_multipart:
-        boundary = part.parameter("BOUNDARY")
-        inner = "MESSAGE" if part.subtype == "DIGEST" else "TEXT"
-        for low, high in _between(raw, body, end, (boundary or "").encode("utf-8", "surrogateescape")):
-            part.parts.append(_parsed(raw, low, high, inner, depth + 1))
-        if not part.parts:  # broken: shown as text
-            part.kind, part.subtype = "TEXT", "PLAIN"
-    elif part.kind == "MESSAGE" and part.subtype == "RFC822":
-        part.parts.append(_parsed(raw, body, end, "TEXT", depth + 1))
     return part
+
+
+def _parts(part: Part) -> list[Part]:
+    raw, depth = part.raw, part.depth + 1
+    if depth > MAX_DEPTH:
+        return []
+    if part.is_multipart:
+        boundary = (part.parameter("BOUNDARY") or "").encode("utf-8", "surrogateescape")
+        inner = "MESSAGE" if part.subtype == "DIGEST" else "TEXT"
+        found = [_parsed(raw, low, high, inner, depth) for low, high in _between(raw, part.body, part.end, boundary)]
+        # Broken: one empty part, as there must be one.
+        return found or [Part(raw, part.end, part.end, part.end, parameters=[("charset", "us-ascii")])]
+    if part.kind == "MESSAGE" and part.subtype == "RFC822":
+        return [_parsed(raw, part.body, part.end, "TEXT", depth)]
+    return []
 
 
 def _body_start(raw: bytes, start: int, end: int) -> int:
@@ -95,7 +108,7 @@ def _body_start(raw: bytes, start: int, end: int) -> int:
         return start + 2
     if raw.startswith(b"\n", start, end):
         return start + 1
-    found = re.compile(rb"\n\r?\n").search(raw, start, end)
+    found = _EMPTY_LINE.search(raw, start, end)
     return end if found is None else found.end()
 
 
@@ -107,23 +120,26 @@ def _fields(header: bytes) -> dict[str, list[bytes]]:
 
 
 def _unfolded(value: bytes) -> bytes:
-    return re.sub(rb"\r?\n(?=[ \t])", b"", value).strip()
+    value = value.strip()
+    return re.sub(rb"\r?\n(?=[ \t])", b"", value) if b"\n" in value else value
 
 
 def _read_type(part: Part, default: str) -> None:
     text = part.first("CONTENT-TYPE")
     if text is not None:
-        text = _COMMENT.sub("", text)
+        text = _COMMENT.sub("", text) if "(" in text else text
         kind, _, rest = text.partition("/")
         subtype = _TOKEN.match(rest.lstrip())
         if subtype is not None and _TOKEN.fullmatch(kind.strip()):
             part.kind, part.subtype = kind.strip().upper(), subtype[0].upper()
             part.parameters = parameters_of(text)
+            if part.kind == "TEXT" and part.parameter("CHARSET") is None:
+                part.parameters.insert(0, ("charset", "us-ascii"))
             return
     if default == "MESSAGE":
         part.kind, part.subtype = "MESSAGE", "RFC822"
     else:
-        part.parameters = [("CHARSET", "us-ascii")]
+        part.parameters = [("charset", "us-ascii")]
 
 
 def parameters_of(text: str) -> list[tuple[str, str]]:

@@ -159,7 +159,8 @@ class Reading(Selecting):
                 selected.told(message)
             elif "CONDSTORE" in session.enabled and (changed or unchanged is not None):
                 # The client must learn the new mod-sequence, silent or not (RFC 7162 section 3.1.3).
-                session.untagged(f"{number} FETCH (UID {message.uid} MODSEQ ({message.modseq}))")
+                named = f"UID {message.uid} " if uid or "QRESYNC" in session.enabled else ""
+                session.untagged(f"{number} FETCH ({named}MODSEQ ({message.modseq}))")
             await session.relieve()
         code = f"MODIFIED {number_ranges(modified)}" if modified else ""
         if gone and not uid:

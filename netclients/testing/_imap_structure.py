@@ -14,6 +14,9 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 
+_SIMPLE = re.compile(r"""(?:(?:"([^"\\]+)"|([\w.+-]+(?: [\w.+-]+)*))\s+)?<([\w.+-]+)@([\w.-]+)>""")
+"""What most fields hold; it says what the rest of this says, sooner."""
+
 _Address = tuple[str | None, str | None, str | None, str | None]
 
 
@@ -45,6 +48,9 @@ def _addresses(message: Part, name: str, otherwise: bytes = b"NIL") -> bytes:
 
 def addresses(text: str) -> list[_Address]:
     """Return the addresses of a field: name, route, mailbox, host; a group begins and ends with no host."""
+    simple = _SIMPLE.fullmatch(text)
+    if simple is not None:
+        return [(simple[1] or simple[2], None, simple[3], simple[4])]
     return list(_grouped(_pieces(text)))
 
 
@@ -90,6 +96,8 @@ def _grouped(pieces: Iterable[tuple[str, str]]) -> Iterable[_Address]:
                 group = False
                 yield None, None, None, None
     yield from _one(words)
+    if group:
+        yield None, None, None, None
 
 
 def _one(words: list[tuple[str, str]]) -> Iterable[_Address]:

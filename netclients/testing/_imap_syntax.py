@@ -19,6 +19,7 @@ _ASTRING = re.compile(rb'[^\x00-\x20\x7f(){%*"\\]+')
 _PATTERN = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
 _FLAG = re.compile(rb'\\?[^\x00-\x20\x7f(){%*"\\\]]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
+_PLAIN = re.compile(rb"[ !#-\[\]-~]{,1000}")
 _NUMBER = re.compile(rb"\d{1,20}")
 _SET = re.compile(rb"(?:\$|(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*)(?=[ )]|\Z)")
 _ANY_CHARACTERS = re.compile(rb"[^\r\n]*")
@@ -238,6 +239,8 @@ def quoted(value: str | bytes | None) -> bytes:
     if value is None:
         return b"NIL"
     data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    if _PLAIN.fullmatch(data):
+        return b'"' + data + b'"'
     if len(data) < 1000 and data.isascii() and not any(c in data for c in b"\r\n\0"):
         return b'"' + data.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     return literal(data)
