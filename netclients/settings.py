@@ -41,7 +41,7 @@ class Settings:
     """
 
     endpoint: Endpoint
-    credentials: Credentials | None
+    credentials: Credentials | None = None
     tls: TLSMode
     timeouts: Timeouts
     bounds: Bounds

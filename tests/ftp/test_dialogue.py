@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from netclients import FTPClient, RetryPolicy, errors
+from netclients import settings as settings_module
 from netclients.config import Bounds, Endpoint, Login, Timeouts, TLSMode
 from netclients.events import Events, Trace
-from netclients.ftp import client as client_module
 from netclients.ftp.commands import command
 from netclients.ftp.connection import FTPConnection
 from netclients.ftp.login import connect
@@ -346,7 +346,7 @@ def client_on(
     monkeypatch: pytest.MonkeyPatch, *streams: MemoryStream | str | Exception
 ) -> tuple[FTPClient, ScriptedDialer]:
     dialer = ScriptedDialer(*streams)
-    monkeypatch.setattr(client_module, "Dialer", lambda **_: dialer)
+    monkeypatch.setattr(settings_module, "Dialer", lambda **_: dialer)
     client = FTPClient("ftp://bob:s3cret@server", tls="none", retry=RetryPolicy(attempts=2, initial=0, maximum=0))
     return client, dialer
 

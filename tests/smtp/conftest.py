@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from netclients import MailSender, RetryPolicy
-from netclients.smtp import client as client_module
+from netclients import settings as settings_module
 from tests.transport.scripted import ScriptedDialer, stream
 
 Scripted = Callable[..., tuple[MailSender, ScriptedDialer]]
@@ -29,7 +29,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
         dialer = ScriptedDialer(
             *(stream(f"S: 220 ready\nC: {hello} me\n{offers}{_with_end(one)}", chunk=chunk) for one in scripts)
         )
-        monkeypatch.setattr(client_module, "Dialer", lambda **_: dialer)
+        monkeypatch.setattr(settings_module, "Dialer", lambda **_: dialer)
         options.setdefault("retry", RetryPolicy(attempts=2, initial=0, maximum=0))
         return MailSender(f"{url}://127.0.0.1", ehlo_name="me", **options), dialer
 
