@@ -50,31 +50,52 @@ class TLSMode(enum.StrEnum):
     """STARTTLS where the server offers it, plain text where not; never with credentials. SMTP and LMTP only."""
 
 
+class PathMeaning(enum.Enum):
+    """What the path of a URL names."""
+
+    NOTHING = "nothing"
+    FILE = "a file"
+    SOCKET = "the server's Unix socket"
+    MAILBOX = "a mailbox"
+    GROUP = "a newsgroup"
+
+
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What a URL scheme stands for: protocol, default port and TLS mode.
+    """What a URL scheme stands for: protocol, default port, TLS mode, and what its path names.
 
-    ``tls`` None: TLS by command as soon as there are credentials, or, with ``plain_only_here``, unless the server
-    is on this machine. ``unix``: the path is that of a Unix socket.
+    ``tls`` None: TLS by command as soon as there are credentials. ``plain_only_here``: without them too, unless the
+    server is on this machine. ``opportunistic``: TLS may depend on what the server offers, if that is asked for.
     """
 
     protocol: str
     port: int
     tls: TLSMode | None
+    path: PathMeaning
     plain_only_here: bool = False
-    unix: bool = False
+    opportunistic: bool = False
+
+
+def _mail(protocol: str, port: int, tls: TLSMode | None, path: PathMeaning = PathMeaning.NOTHING) -> Scheme:
+    return Scheme(protocol, port, tls, path, plain_only_here=True, opportunistic=True)
 
 
 _SCHEMES: Mapping[str, Scheme] = {
-    "ftp": Scheme("ftp", 21, None),
-    "ftpes": Scheme("ftp", 21, TLSMode.STARTTLS),
-    "ftps": Scheme("ftp", 990, TLSMode.IMPLICIT),
+    "ftp": Scheme("ftp", 21, None, PathMeaning.FILE),
+    "ftpes": Scheme("ftp", 21, TLSMode.STARTTLS, PathMeaning.FILE),
+    "ftps": Scheme("ftp", 990, TLSMode.IMPLICIT, PathMeaning.FILE),
     # Submission (RFC 6409): a relay's port 25 is to be named.
-    "smtp": Scheme("smtp", 587, None, plain_only_here=True),
-    "smtps": Scheme("smtp", 465, TLSMode.IMPLICIT),
-    "smtp+unix": Scheme("smtp", 0, None, plain_only_here=True, unix=True),
-    "lmtp": Scheme("lmtp", 24, None, plain_only_here=True),
-    "lmtp+unix": Scheme("lmtp", 0, None, plain_only_here=True, unix=True),
+    "smtp": _mail("smtp", 587, None),
+    "smtps": Scheme("smtp", 465, TLSMode.IMPLICIT, PathMeaning.NOTHING),
+    "smtp+unix": _mail("smtp", 0, None, PathMeaning.SOCKET),
+    "lmtp": _mail("lmtp", 24, None),
+    "lmtp+unix": _mail("lmtp", 0, None, PathMeaning.SOCKET),
+    "imap": Scheme("imap", 143, None, PathMeaning.MAILBOX),
+    "imaps": Scheme("imap", 993, TLSMode.IMPLICIT, PathMeaning.MAILBOX),
+    "pop3": Scheme("pop3", 110, None, PathMeaning.NOTHING),
+    "pop3s": Scheme("pop3", 995, TLSMode.IMPLICIT, PathMeaning.NOTHING),
+    "nntp": Scheme("nntp", 119, None, PathMeaning.GROUP),
+    "nntps": Scheme("nntp", 563, TLSMode.IMPLICIT, PathMeaning.GROUP),
 }
 
 
@@ -153,9 +174,10 @@ Credentials = Login | OAuth | External
 class Endpoint:
     """A server, and where to start on it.
 
-    ``path`` is relative to the login directory, absolute if it starts with a slash (in a URL: ``%2F``,
-    RFC 1738 section 3.2.2), and empty for the login directory itself. With ``…+unix`` it is the path of the
-    server's socket, and there is no host and no port.
+    What ``path`` names depends on the scheme. FTP: a file or directory, relative to the login directory, absolute if
+    it starts with a slash (in a URL: ``%2F``, RFC 1738 section 3.2.2), empty for the login directory itself. IMAP: a
+    mailbox, as text. NNTP: a group. ``…+unix``: the server's socket, and there is no host and no port. With other
+    schemes there is none.
     """
 
     scheme: str
@@ -170,10 +192,15 @@ class Endpoint:
             raise ConfigurationError(f"unknown scheme {self.scheme!r}; known: {', '.join(sorted(_SCHEMES))}")
         if _CONTROL.search(self.path):
             raise ConfigurationError("control character in the path")
-        if _SCHEMES[self.scheme].unix:
+        meaning = _SCHEMES[self.scheme].path
+        if meaning is PathMeaning.SOCKET:
             if self.host or not self.path.startswith("/"):
                 raise ConfigurationError(f"{self.scheme} takes the absolute path of a socket: {self.scheme}:///path")
             return
+        if meaning is PathMeaning.NOTHING and self.path:
+            raise ConfigurationError(f"{self.scheme} takes no path")
+        if meaning is PathMeaning.GROUP and "/" in self.path:
+            raise ConfigurationError(f"{self.scheme} takes a group and nothing behind it: {self.scheme}://host/group")
         if not self.host:
             raise ConfigurationError("the URL has no host")
         if _CONTROL.search(self.host) or " " in self.host:
@@ -189,7 +216,7 @@ class Endpoint:
     @property
     def socket_path(self) -> str | None:
         """The path of the server's Unix socket; None if it is reached by TCP."""
-        return self.path if _SCHEMES[self.scheme].unix else None
+        return self.path if _SCHEMES[self.scheme].path is PathMeaning.SOCKET else None
 
     @property
     def local(self) -> bool:
@@ -206,7 +233,8 @@ class Endpoint:
         """Read a URL, percent-encoding undone.
 
         Raises:
-            ConfigurationError: unknown scheme, no host, a bad port, control characters, an unknown query.
+            ConfigurationError: unknown scheme, no host, a bad port, control characters, an unknown query, a path
+                where it names nothing.
         """
         if _CONTROL.search(url):
             raise ConfigurationError("control character in the URL")
@@ -234,15 +262,25 @@ class Endpoint:
             )
         elif parts.password:
             raise ConfigurationError("the URL has a password but no user")
-        path = parts.path if _SCHEMES[scheme].unix else parts.path.removeprefix("/")
         return cls(
             scheme=scheme,
             host=unquote(parts.hostname or ""),
             port=port or _SCHEMES[scheme].port,
             login=login,
-            path=unquote(re.sub(r";type=[aidAID]$", "", path), errors="surrogateescape"),
+            path=_path_from_url(parts.path, _SCHEMES[scheme].path),
             tls=_tls_from_query(parts.query),
         )
+
+
+def _path_from_url(path: str, meaning: PathMeaning) -> str:
+    if meaning is not PathMeaning.SOCKET:
+        path = path.removeprefix("/")
+    if meaning is PathMeaning.FILE:
+        path = re.sub(r";type=[aidAID]$", "", path)  # RFC 1738 section 3.2.2
+    elif meaning is PathMeaning.MAILBOX and ";" in path:
+        # RFC 5092: UIDVALIDITY, UID, SECTION, PARTIAL. Taken for part of the name, they'd lead to another mailbox.
+        raise ConfigurationError("the URL names more than a mailbox; write ; in the name of one as %3B")
+    return unquote(path, errors="surrogateescape")
 
 
 def _tls_from_query(query: str) -> TLSMode | None:
@@ -275,17 +313,17 @@ def resolve_tls(
 ) -> TLSMode:
     """Decide the TLS mode: ``tls`` first, then the URL's ``?tls=``, then the scheme.
 
-    A scheme that leaves it open (``ftp``) means TLS by command as soon as there are ``credentials``:
-    they never cross a plain connection unless that was asked for in so many words. Mail (``smtp``, ``lmtp``) is
-    as private as they are: without them too, it crosses in clear only to this machine, which is not the one that
-    a proxy (``proxied``) takes a loopback address for.
+    A scheme that leaves it open (``ftp``, ``imap``, ``pop3``, ``nntp``) means TLS by command as soon as there are
+    ``credentials``: they never cross a plain connection unless that was asked for in so many words. Mail that is sent
+    (``smtp``, ``lmtp``) is as private as they are: without them too, it crosses in clear only to this machine, which
+    is not the one that a proxy (``proxied``) takes a loopback address for.
 
     Raises:
         ConfigurationError: there is no such mode, or this protocol does not have it.
     """
     scheme = _SCHEMES[endpoint.scheme]
     asked = endpoint.tls if tls is None else parse_tls(tls)
-    if asked is TLSMode.OPPORTUNISTIC and not scheme.plain_only_here:
+    if asked is TLSMode.OPPORTUNISTIC and not scheme.opportunistic:
         raise ConfigurationError(f"{endpoint.scheme} has no opportunistic TLS: choose implicit, starttls or none")
     if asked is not None:
         return asked
@@ -360,7 +398,7 @@ class Bounds:
     reply: int = MIB
     """One reply, all its lines."""
     read: int = 256 * MIB
-    """What ``read_bytes``, ``read_text`` and ``read`` return at the most: a file, a message."""
+    """What ``FTPClient.read_bytes`` and ``read_text`` (a file) and ``MailReader.read`` (a message) return at most."""
     data: int = 8 * MIB
     """One line of IMAP data, which may hold the whole answer to a search."""
     literal: int = 64 * MIB

@@ -49,6 +49,54 @@ def test_urls(url: str, endpoint: Endpoint) -> None:
     assert pickle.loads(pickle.dumps(parsed)) == parsed
 
 
+OTHER_URLS = [
+    ("smtp://h", Endpoint("smtp", "h", 587), "smtp"),
+    ("smtp://h/", Endpoint("smtp", "h", 587), "smtp"),
+    ("smtps://h", Endpoint("smtps", "h", 465), "smtp"),
+    ("lmtp://h", Endpoint("lmtp", "h", 24), "lmtp"),
+    ("lmtp+unix:///run/x", Endpoint("lmtp+unix", "", 0, path="/run/x"), "lmtp"),
+    ("lmtp+unix:///run/x;type=a", Endpoint("lmtp+unix", "", 0, path="/run/x;type=a"), "lmtp"),
+    ("smtp+unix:///run/%C3%A4", Endpoint("smtp+unix", "", 0, path="/run/ä"), "smtp"),
+    ("imap://h", Endpoint("imap", "h", 143), "imap"),
+    ("imaps://u:p@h/Sent%20Mail", Endpoint("imaps", "h", 993, Login("u", "p"), path="Sent Mail"), "imap"),
+    ("imap://h/a/b%3Btype=a", Endpoint("imap", "h", 143, path="a/b;type=a"), "imap"),
+    ("imap://h//a", Endpoint("imap", "h", 143, path="/a"), "imap"),
+    ("pop3://h", Endpoint("pop3", "h", 110), "pop3"),
+    ("pop3s://h/", Endpoint("pop3s", "h", 995), "pop3"),
+    ("nntp://h", Endpoint("nntp", "h", 119), "nntp"),
+    ("nntps://h/misc.test", Endpoint("nntps", "h", 563, path="misc.test"), "nntp"),
+]
+
+
+@pytest.mark.parametrize(("url", "endpoint", "protocol"), OTHER_URLS)
+def test_urls_of_other_protocols(url: str, endpoint: Endpoint, protocol: str) -> None:
+    parsed = Endpoint.parse(url)
+    assert parsed == endpoint
+    assert parsed.protocol == protocol
+    assert parsed.socket_path == (endpoint.path if "+unix" in url else None)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("smtp://h/some/path", "smtp takes no path"),
+        ("smtps://h/x", "smtps takes no path"),
+        ("lmtp://h/run/x", "lmtp takes no path"),
+        ("pop3://h/INBOX", "pop3 takes no path"),
+        ("pop3s://h/;type=a", "pop3s takes no path"),
+        ("imap://h/INBOX;UIDVALIDITY=1", "more than a mailbox"),
+        ("imap://h/INBOX/;UID=20", "more than a mailbox"),
+        ("imap://h/a%00", "control character in the path"),
+        ("nntp://h/misc.test/42", "nntp takes a group and nothing behind it"),
+        ("lmtp+unix:run/x", "absolute path of a socket"),
+        ("lmtp+unix://h/run/x", "absolute path of a socket"),
+    ],
+)
+def test_paths_that_name_nothing(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Endpoint.parse(url)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -125,6 +173,7 @@ def test_any_text_is_an_endpoint_or_a_configuration_error(text: str) -> None:
         (("ftp", "h", 0), "port 0"),
         (("ftp", "h", 65536), "port 65536"),
         (("ftp", "h", 21, None, "a\nb"), "control character in the path"),
+        (("smtp", "h", 587, None, "a"), "smtp takes no path"),
     ],
 )
 def test_bad_endpoints(arguments: tuple[object, ...], message: str) -> None:
@@ -174,10 +223,29 @@ IMPLICIT, STARTTLS, NONE = TLSMode.IMPLICIT, TLSMode.STARTTLS, TLSMode.NONE
         ("ftps://h", None, False, IMPLICIT),
         ("ftps://h", None, True, IMPLICIT),
         ("ftps://h?tls=starttls", None, True, STARTTLS),
+        ("smtp://h", None, False, STARTTLS),
+        ("smtp://127.0.0.1", None, False, NONE),
+        ("smtp://127.0.0.1", None, True, STARTTLS),
+        ("smtp://h", "opportunistic", False, TLSMode.OPPORTUNISTIC),
+        ("lmtp+unix:///run/x", None, False, NONE),
+        ("imap://h", None, False, NONE),
+        ("imap://127.0.0.1", None, True, STARTTLS),
+        ("imaps://h", None, False, IMPLICIT),
+        ("pop3://h", None, True, STARTTLS),
+        ("pop3s://h", None, True, IMPLICIT),
+        ("nntp://h", None, False, NONE),
+        ("nntp://h", None, True, STARTTLS),
+        ("nntps://h", None, False, IMPLICIT),
     ],
 )
 def test_tls_table(url: str, tls: str | None, credentials: bool, mode: TLSMode) -> None:
     assert resolve_tls(Endpoint.parse(url), tls, credentials=credentials) is mode  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps", "smtps", "imap", "imaps", "pop3", "pop3s", "nntp", "nntps"])
+def test_only_sent_mail_has_opportunistic_tls(scheme: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{scheme} has no opportunistic TLS"):
+        resolve_tls(Endpoint.parse(f"{scheme}://h"), "opportunistic", credentials=False)
 
 
 def test_bad_tls() -> None:
