@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r";\s*([^\x00-\x20()<>@,;:\\\"/\[\]?=]+)\s*=\s*(\"(?:[^\
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
 
 MAX_DEPTH = 50
-"""Parts that are nested deeper are shown as one."""
+"""What is nested deeper is shown as bytes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,13 +85,13 @@ def _parsed(raw: bytes, start: int, end: int, default: str, depth: int) -> Part:
     part = Part(raw, start, body, end, depth=depth)
     part.fields = _fields(raw[start:body])
     _read_type(part, default)
+    if depth == MAX_DEPTH and part.kind in ("MULTIPART", "MESSAGE"):
+        part.kind, part.subtype = "APPLICATION", "OCTET-STREAM"
     return part
 
 
 def _parts(part: Part) -> list[Part]:
     raw, depth = part.raw, part.depth + 1
-    if depth > MAX_DEPTH:
-        return []
     if part.is_multipart:
         boundary = (part.parameter("BOUNDARY") or "").encode("utf-8", "surrogateescape")
         inner = "MESSAGE" if part.subtype == "DIGEST" else "TEXT"

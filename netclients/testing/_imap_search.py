@@ -8,7 +8,7 @@ import email.utils
 import re
 from collections.abc import Callable
 
-from ._imap_fetch import parsed
+from ._imap_fetch import parsed, thread_id
 from ._imap_mime import Part
 from ._imap_session import Selected
 from ._imap_store import Stored
@@ -175,8 +175,8 @@ class Criteria:
         return lambda number, message: message.email_id == wanted
 
     def _key_threadid(self) -> Test:
-        self._identity("THREADID")
-        return lambda number, message: False
+        wanted = self._identity("THREADID")
+        return lambda number, message: thread_id(message) == wanted
 
     # Dates
 
