@@ -15,7 +15,7 @@ from functools import lru_cache
 
 __all__ = ["date", "parameters", "plain", "text"]
 
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
 _WORD = re.compile(r"=\?([!->@-~]{1,75})\?([BbQq])\?([^?]*)\?=")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
@@ -37,9 +37,12 @@ def text(raw: bytes) -> str:
     Words that are broken, or in a charset that nobody knows, stay as they are; bytes that their charset does not have
     become U+FFFD. Words of one charset may share a character (quirk_split_character).
     """
-    if b"\n" in raw:
-        raw = _FOLD.sub(b"", raw)
-    found = plain(raw)
+    try:
+        found = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        found = raw.decode("latin-1")
+    if "\n" in found:
+        found = _FOLD.sub("", found)
     return _decoded(found) if "=?" in found else found
 
 

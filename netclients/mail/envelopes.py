@@ -118,10 +118,11 @@ class Envelope:
         return value if isinstance(value, bytes) else None  # quirk_list_for_string: nothing can be made of it
 
     def _text(self, index: int, decode: Callable[[bytes], str]) -> str | None:
-        if index not in self._read:
+        found = self._read.get(index)
+        if found is None:
             raw = self._bytes(index)
-            self._read[index] = None if raw is None else decode(raw)
-        return cast("str | None", self._read[index])
+            found = self._read[index] = None if raw is None else decode(raw)
+        return cast("str | None", found)
 
     def _addresses(self, index: int) -> tuple[Address, ...]:
         found = self._read.get(index)
@@ -138,26 +139,27 @@ def _addresses(value: Value) -> tuple[Address, ...]:
     if not isinstance(value, list):
         return ()
     found: list[Address] = []
-    group: str | None = None
-    members: list[Address] = []
+    members: list[Address] | None = None  # of a group that has begun
+    group = ""
     for item in value:
         if not isinstance(item, list) or len(item) != 4:
             continue
-        name, _, mailbox, host = (_text_of(part) for part in item)
-        if item[3] is None and (item[2] is None or group is None) and item[0] is None:
+        name, _, mailbox, host = item
+        if host is None and name is None and (mailbox is None or members is None):
             # A group begins with its name as the mailbox, and ends with NIL.
-            if group is not None:
+            if members is not None:
                 found.append(Address(group, "", "", True, tuple(members)))
-                members = []
-            group = None if item[2] is None else mailbox
-            continue
-        (found if group is None else members).append(Address(name, mailbox, host))
-    if group is not None:  # quirk_open_group
+            members = None if mailbox is None else []
+            group = _shown(mailbox)
+        else:
+            one = Address(_shown(name), _shown(mailbox), _shown(host))
+            (found if members is None else members).append(one)
+    if members is not None:  # quirk_open_group
         found.append(Address(group, "", "", True, tuple(members)))
     return tuple(found)
 
 
-def _text_of(value: Value) -> str:
+def _shown(value: Value) -> str:
     if isinstance(value, bytes):
-        return decoding.text(value) if b"=?" in value else decoding.plain(value)
+        return decoding.text(value)
     return value if isinstance(value, str) else ""

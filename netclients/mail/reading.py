@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NewType, Self, TypeVar, cast
 
 from netclients.errors import NetClientError, NotFetched, ProtocolError
@@ -43,7 +42,7 @@ class Streamed(bytes):
 
 
 class Later:
-    """A value that ``function(argument)`` gives, or :class:`ProtocolError` if the argument makes no sense."""
+    """An item's value that ``function(argument)`` gives, or :class:`ProtocolError` if the argument makes no sense."""
 
     __slots__ = ("argument", "function")
 
@@ -105,46 +104,55 @@ class BodyPart:
 class MessageInfo:
     """What a server has told about one message. What was not asked for raises :class:`NotFetched`.
 
-    ``values`` has what was sent, by the items' names in upper case. An item that makes no sense raises
-    :class:`ProtocolError` when it is looked at. ``error`` tells what was wrong with the answer as a whole; what came
-    before the fault can be read.
+    ``values`` has the items by their names in upper case: as they were sent, or what they mean. An item that makes no
+    sense raises :class:`ProtocolError` when it is looked at. ``error`` tells what was wrong with the answer as a whole;
+    what came before the fault can be read.
     """
 
-    __slots__ = ("_read", "_values", "error")
+    __slots__ = ("_values", "error")
 
     def __init__(self, values: dict[str, Any], error: NetClientError | None = None) -> None:
-        self._values = values
-        self._read: dict[str, Any] = {}
+        self._values = values  # once an item was looked at, this has what it means
         self.error = error
 
     def __contains__(self, name: object) -> bool:
         """Whether the server has sent an item, such as ``"UID"`` or ``"BODY[1]"``."""
         return name in self._values
 
+    # There are many messages, and most are asked for these four: if nothing is left to be done, that is seen here.
+
     @property
     def uid(self) -> UID:
         """The message's UID."""
-        return UID(self._item("UID", _uid))
+        value = self._values.get("UID")
+        found: UID = value if value.__class__ is str else self._item("UID", _uid)  # type: ignore[assignment]
+        return found
 
     @property
     def flags(self) -> frozenset[str]:
         """Flags and keywords, such as ``\\Seen``, as the server writes them."""
-        return self._item("FLAGS", _flags)
+        value = self._values.get("FLAGS")
+        found: frozenset[str] = value if value.__class__ is frozenset else self._item("FLAGS", _flags)
+        return found
 
     @property
     def size(self) -> int:
         """RFC822.SIZE: bytes of the whole message."""
-        return self._item("RFC822.SIZE", _number)
+        value = self._values.get("RFC822.SIZE")
+        found: int = value if value.__class__ is int else self._item("RFC822.SIZE", _number)
+        return found
+
+    @property
+    def envelope(self) -> Envelope:
+        """ENVELOPE: date, subject and addresses of the header."""
+        value = self._values.get("ENVELOPE")
+        found: Envelope = value if value.__class__ is Envelope else self._item("ENVELOPE", _later)
+        return found
 
     @property
     def internal_date(self) -> datetime:
         """INTERNALDATE: when the server got the message; aware."""
         return self._item("INTERNALDATE", _date)
-
-    @property
-    def envelope(self) -> Envelope:
-        """ENVELOPE: date, subject and addresses of the header."""
-        return cast("Envelope", self._item("ENVELOPE", _later))
 
     @property
     def structure(self) -> BodyPart:
@@ -218,17 +226,13 @@ class MessageInfo:
         }
 
     def _item(self, name: str, read: Callable[[Any], _T]) -> _T:
-        try:
-            return cast("_T", self._read[name])
-        except KeyError:
-            pass
         if name not in self._values:
             raise self._not_fetched(name)
         try:
-            value = self._read[name] = read(self._values[name])
+            found = self._values[name] = read(self._values[name])
         except _NonsenseError:
             raise ProtocolError(f"the server sent an item {name} that makes no sense") from None
-        return value
+        return found
 
     def _content(self, name: str) -> bytes:
         if name not in self._values:
@@ -236,7 +240,7 @@ class MessageInfo:
         value = self._values[name]
         if isinstance(value, Streamed):
             raise NotFetched(f"{name}: its {value.size} bytes went to the sink")
-        return _octets(value)
+        return self._item(name, _octets)
 
     def _not_fetched(self, name: str) -> NotFetched:
         return NotFetched(f"{name} was not fetched" + (f": {self.error}" if self.error is not None else ""))
@@ -256,11 +260,14 @@ class _NonsenseError(Exception):
     """A value is not what its item should have."""
 
 
-def _uid(value: Any) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    if isinstance(value, str) and 0 < len(value) <= 20 and value.isascii() and value.isdigit():
-        return value
+# What an item means; each takes its own result too.
+
+
+def _uid(value: Any) -> UID:
+    if isinstance(value, bytes) and value.isdigit() and len(value) <= 20:
+        return UID(value.decode("ascii"))
+    if isinstance(value, str):
+        return UID(value)
     raise _NonsenseError
 
 
@@ -270,27 +277,22 @@ def _number(value: Any) -> int:
     # quirk_quoted_number: it may be a string.
     if isinstance(value, (str, bytes)) and len(value) <= 20 and value.isascii() and value.isdigit():
         return int(value)
+    if isinstance(value, int):
+        return value
     raise _NonsenseError
 
 
 def _flags(value: Any) -> frozenset[str]:
-    if isinstance(value, bytes):
-        return _cached_flags(value) if len(value) < 200 else _split_flags(value)
     if isinstance(value, list):  # quirk_quoted_flags
         return frozenset(_word(one) for one in value)
     if value is None:  # quirk_nil_flags
         return frozenset()
+    if isinstance(value, frozenset):
+        return value
     raise _NonsenseError
 
 
-def _split_flags(value: bytes) -> frozenset[str]:
-    return frozenset(value.decode("utf-8", "surrogateescape").split(" ")) - {""}
-
-
-_cached_flags = lru_cache(maxsize=512)(_split_flags)
-
-
-def _word(value: Value) -> str:
+def _word(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, str):
@@ -299,8 +301,8 @@ def _word(value: Value) -> str:
 
 
 def _date(value: Any) -> datetime:
-    found = decoding.date(value) if isinstance(value, bytes) else None
-    if found is None:
+    found = decoding.date(value) if isinstance(value, bytes) else value
+    if not isinstance(found, datetime):
         raise _NonsenseError
     return found
 
@@ -323,7 +325,7 @@ def _email_id(value: Any) -> str:
 
 
 def _preview(value: Any) -> str | None:
-    return None if value is None else decoding.plain(_octets(value))
+    return decoding.plain(value) if isinstance(value, bytes) else _id(value)
 
 
 def _octets(value: Any) -> bytes:
@@ -337,6 +339,4 @@ def _octets(value: Any) -> bytes:
 
 
 def _later(value: Any) -> Any:
-    if not isinstance(value, Later):
-        raise _NonsenseError
-    return value.function(value.argument)
+    return value.function(value.argument) if isinstance(value, Later) else value

@@ -38,7 +38,7 @@ def in_linear_time(call: Callable[[bytes], object], data: bytes) -> None:
         raise AssertionError(f"{len(large)} bytes took {elapsed:.1f} s of processor time")
 
 
-def run(target: Callable[[bytes], None]) -> None:
-    """Hand over to libFuzzer; its options are the program's arguments."""
-    atheris.Setup([*sys.argv, f"-dict={Path(__file__).with_name('ftp.dict')}"], target)
+def run(target: Callable[[bytes], None], words: str = "ftp.dict") -> None:
+    """Hand over to libFuzzer; its options are the program's arguments, ``words`` is the file with its dictionary."""
+    atheris.Setup([*sys.argv, f"-dict={Path(__file__).with_name(words)}"], target)
     atheris.Fuzz()

@@ -14,10 +14,11 @@ from netclients.mail.envelopes import Envelope, Value
 
 __all__ = ["ENVELOPE", "envelope", "envelope_of_spans"]
 
-_QUOTED = r'"[^"\\\x00\r\n]*+(?:\\["\\][^"\\\x00\r\n]*+)*"'
-_STRING = rf"(?:{_QUOTED}|NIL)"
+_CLEAN = r'[^"\\\x00\r\n]*+'
+# The ways to read one string exclude each other: otherwise a mismatch would be tried in all their combinations.
+_STRING = rf'(?:"{_CLEAN}"|NIL|"{_CLEAN}(?:\\["\\]{_CLEAN})+")'
 _ADDRESS = rf"\({_STRING} {_STRING} {_STRING} {_STRING}\)"
-_ADDRESSES = rf"(?:NIL|\((?:{_ADDRESS} ?)+\))"
+_ADDRESSES = rf"(?:NIL|\((?:{_ADDRESS})+\))"
 ENVELOPE = rf"\(({_STRING}) ({_STRING})" + rf" ({_ADDRESSES})" * 6 + rf" ({_STRING}) ({_STRING})\)"
 """An envelope without literals and without oddities, its ten fields as groups."""
 
@@ -46,8 +47,8 @@ def _value_of_span(span: bytes) -> Value:
         return unquoted(span[1:-1])
     if first == b"N":
         return None
-    return [[_string(part) for part in found] for found in _ONE.findall(span)]
-
-
-def _string(span: bytes) -> bytes | None:
-    return None if span == b"NIL" else unquoted(span[1:-1])
+    escaped = b"\\" in span
+    return [
+        [None if part == b"NIL" else unquoted(part[1:-1]) if escaped else part[1:-1] for part in found]
+        for found in _ONE.findall(span)
+    ]

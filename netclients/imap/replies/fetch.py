@@ -9,6 +9,7 @@ Deviations that are tolerated on purpose carry a name that starts with ``quirk``
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from netclients.errors import ProtocolError
 from netclients.imap.names import decode_mailbox
@@ -25,7 +26,6 @@ _FLAGS = r'\(([^\x00-\x1f()"{]*+)\)'
 # In a group that repeats, each group inside keeps what it matched last: so the items may come in any order.
 _ITEM = rf'UID ([0-9]{{1,20}})|FLAGS {_FLAGS}|RFC822\.SIZE ([0-9]{{1,20}})|INTERNALDATE "([^"\\\x00\r\n]*+)"'
 _ITEM += r"|MODSEQ \(([0-9]{1,20})\)"
-_NAMES = ("UID", "FLAGS", "RFC822.SIZE", "INTERNALDATE", "MODSEQ")
 _HEAD = r"\* ([1-9][0-9]{0,9}) FETCH \("
 _CONTENT = (
     r"((?:BODY\[[A-Z0-9.]*(?: \([A-Z0-9-]+(?: [A-Z0-9-]+)*\))?\]|BINARY\[[0-9.]*\])(?:<[0-9]{1,20}>)?"
@@ -41,49 +41,76 @@ _SMALL = _compiled(rf"{_HEAD}(?:(?:{_ITEM})(?: |(?=\))))+\)")
 _WITH_ENVELOPE = _compiled(rf"{_HEAD}(?:(?:{_ITEM}|ENVELOPE {ENVELOPE})(?: |(?=\))))+\)")
 _BEFORE_CONTENT = _compiled(rf"{_HEAD}(?:(?:{_ITEM}) )*{_CONTENT}")
 _BEHIND_CONTENT = _compiled(rf"(?: (?:{_ITEM})(?=[ )]))*\)")
-_ENDS = len(_NAMES) + 1
+_FIRST_OF_ENVELOPE = 6  # after the number and five items
 
 
 def fast_fetch(parts: tuple[bytes, ...]) -> Fetched | None:
     """Return what a response says if it has one of the usual shapes of FETCH, otherwise None."""
+    text = parts[0]
     if len(parts) == 1:
-        found = _SMALL.fullmatch(parts[0])
-        if found is not None:
-            groups = found.groups()
-            return Fetched(SequenceNumber(int(groups[0])), _present(groups[1:]))
-        found = _WITH_ENVELOPE.fullmatch(parts[0])
-        if found is None:
-            return None
-        groups = found.groups()
-        values = _present(groups[1:_ENDS])
-        if groups[_ENDS] is not None:
-            values["ENVELOPE"] = Later(envelope_of_spans, groups[_ENDS:])
-        return Fetched(SequenceNumber(int(groups[0])), values)
-    if len(parts) == 3:
-        found = _BEFORE_CONTENT.fullmatch(parts[0])
-        if found is None:
-            return None
-        groups = found.groups()
-        values = _present(groups[1:_ENDS])
-        values[groups[_ENDS].decode("ascii")] = parts[1]
-        if parts[2] != b")":
-            behind = _BEHIND_CONTENT.fullmatch(parts[2])
-            if behind is None:
+        if b" ENVELOPE (" in text:
+            found = _WITH_ENVELOPE.fullmatch(text)
+            if found is None:
                 return None
-            values.update(_present(behind.groups()))
-        return Fetched(SequenceNumber(int(groups[0])), values)
-    return None
+            groups = found.groups()
+            values = _values(*groups[1:_FIRST_OF_ENVELOPE])
+            if groups[_FIRST_OF_ENVELOPE] is not None:
+                values["ENVELOPE"] = envelope_of_spans(groups[_FIRST_OF_ENVELOPE:])
+            return Fetched(SequenceNumber(int(groups[0])), values)
+        found = _SMALL.fullmatch(text)
+        if found is None:
+            return None
+        number, *items = found.groups()
+        return Fetched(SequenceNumber(int(number)), _values(*items))
+    if len(parts) != 3:
+        return None
+    found = _BEFORE_CONTENT.fullmatch(text)
+    if found is None:
+        return None
+    number, *items, name = found.groups()
+    values = _values(*items)
+    values[name.decode("ascii")] = parts[1]
+    if parts[2] != b")":
+        found = _BEHIND_CONTENT.fullmatch(parts[2])
+        if found is None:
+            return None
+        values.update(_values(*found.groups()))
+    return Fetched(SequenceNumber(int(number)), values)
 
 
-def _present(groups: tuple[bytes | None, ...]) -> dict[str, object]:
-    return {name: group for name, group in zip(_NAMES, groups, strict=True) if group is not None}
+def _values(
+    uid: bytes | None, flags: bytes | None, size: bytes | None, date: bytes | None, modseq: bytes | None
+) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if uid is not None:
+        values["UID"] = uid.decode("ascii")
+    if flags is not None:
+        values["FLAGS"] = _flags(flags)
+    if size is not None:
+        values["RFC822.SIZE"] = int(size)
+    if date is not None:
+        values["INTERNALDATE"] = date
+    if modseq is not None:
+        values["MODSEQ"] = int(modseq)
+    return values
+
+
+def _flags(raw: bytes) -> frozenset[str]:
+    return _usual_flags(raw) if len(raw) < 200 else _flags_of(raw)
+
+
+def _flags_of(raw: bytes) -> frozenset[str]:
+    return frozenset(raw.decode("utf-8", "surrogateescape").split(" ")) - {""}
+
+
+_usual_flags = lru_cache(maxsize=512)(_flags_of)  # messages of a mailbox have few different sets of them
 
 
 _OPEN = re.compile(rb" *\(")
 _CLOSE = re.compile(rb" *\)")
 _FLAG_LIST = re.compile(_FLAGS.encode("ascii"))
 _NAME = re.compile(
-    rb""" *+([A-Za-z0-9.\-_/]+)(\[(?:[^\]"\x00\r\n]|"(?:[^"\\\x00\r\n]|\\[^\x00\r\n])*")*\])?"""
+    rb""" *+([A-Za-z0-9.\-_/]++)(?:(?!\[)|(\[(?:[^\]"\x00\r\n]|"(?:[^"\\\x00\r\n]|\\[^\x00\r\n])*")*\]))"""
     rb"(?:<([0-9]{1,20})(?:\.[0-9]{1,20})?>)? *+"  # quirk_length: some repeat the length too
 )
 
@@ -124,7 +151,7 @@ def _value(name: str, tokens: Tokens) -> object:
     if name == "FLAGS":
         found = tokens.match(_FLAG_LIST)
         if found is not None:
-            return found[1]
+            return _flags(found[1])
     value = tokens.value()
     if name == "ENVELOPE":
         return Later(envelope, value)
@@ -132,7 +159,8 @@ def _value(name: str, tokens: Tokens) -> object:
         return Later(structure, value)
     if name == "X-GM-LABELS":
         return Later(_labels, value)
-    return value
+    # What is text in a MessageInfo has been looked at.
+    return value.encode("utf-8", "surrogateescape") if name == "UID" and isinstance(value, str) else value
 
 
 def _labels(value: Value) -> tuple[str, ...]:

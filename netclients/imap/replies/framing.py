@@ -117,19 +117,32 @@ class Framer:
 
     def _lines(self, data: bytes) -> Iterator[Frame]:
         """Yield the responses in data that has no literals."""
-        *lines, rest = data.split(b"\n")
-        limit = self.limits.line
-        if lines and self._tail:
-            self._tail += lines[0]
-            lines[0] = bytes(self._tail)
+        if self._tail:
+            end = data.find(b"\n") + 1
+            if not end:
+                self._keep(data)
+                return
+            self._tail += data[:end]
+            line = bytes(self._tail)
             self._tail.clear()
-        for line in lines:
-            if line[-1:] == b"\r":  # quirk_bare_lf: a line may also end without
-                line = line[:-1]
-            if len(line) > limit:
-                raise self._too_long()
-            yield Frame((line,))
+            data = data[end:]
+            yield Frame((self._line(line[:-1]),))
+        *lines, rest = data.split(b"\n")
+        if len(data) <= self.limits.line and data.count(b"\r\n") == len(lines):
+            *lines, rest = data.split(b"\r\n")
+            yield from map(Frame, zip(lines, strict=False))
+        else:
+            for line in lines:
+                yield Frame((self._line(line),))
         self._keep(rest)
+
+    def _line(self, line: bytes) -> bytes:
+        """Return a line without its end; quirk_bare_lf: that may be LF alone."""
+        if line[-1:] == b"\r":
+            line = line[:-1]
+        if len(line) > self.limits.line:
+            raise self._too_long()
+        return line
 
     def _mixed(self, data: bytes) -> Iterator[Frame]:
         at = 0
@@ -144,10 +157,7 @@ class Framer:
                 self._tail += line
                 line = bytes(self._tail)
                 self._tail.clear()
-            if line[-1:] == b"\r":
-                line = line[:-1]
-            if len(line) > self.limits.line:
-                raise self._too_long()
+            line = self._line(line)
             if line[-1:] == b"}" and self._literal_begins(line):
                 at = self._take(data, at)
                 if self._missing:

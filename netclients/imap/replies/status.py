@@ -27,12 +27,12 @@ _CONDITIONS = {condition.value.encode("ascii"): condition for condition in Condi
 
 # Flags and names in a list may hold a bracket, and so may a string.
 _CODE = re.compile(
-    rb"""\[([^\]\ "(]+)\ *+
+    rb"""\[([^\]\ "(]++)\ *+
     ((?:"(?:[^"\\]|\\.)*"|\((?:"(?:[^"\\]|\\.)*"|[^()"])*\)|[^\]"(])*)
     \]\ *(.*)""",
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN_CODE = re.compile(rb"\[([^\]\ ]+)\ *+([^\]]*)\]\ *(.*)", re.VERBOSE | re.DOTALL)
+_PLAIN_CODE = re.compile(rb"\[([^\]\ ]++)\ *+([^\]]*)\]\ *(.*)", re.VERBOSE | re.DOTALL)
 
 
 def read_status(found: re.Match[bytes]) -> Status:
@@ -68,7 +68,7 @@ def _read_code(text: bytes) -> tuple[Code | None, bytes]:
 
 
 def _one_number(tokens: Tokens) -> int:
-    value = tokens.value()
+    (value,) = _exactly(1, tokens.rest())
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return number(value)
