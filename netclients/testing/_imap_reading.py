@@ -89,7 +89,7 @@ class Reading(Selecting):
         selected = self.chosen(session)
         gone = sorted(uid for modseq, uid in selected.mailbox.vanished if modseq > since)
         if numbers is not None:
-            gone = [uid for uid in gone if numbers.holds(uid)]
+            gone = numbers.among(gone)
         known = {message.uid for message in selected.view}  # those are told by VANISHED without EARLIER
         ranges = number_ranges(uid for uid in gone if uid not in known)
         if ranges:

@@ -103,12 +103,15 @@ class Selecting(Mailboxes):
             session.send(b'* LIST () "/" ' + self.encoded(session, selected.name))
 
     async def _resynchronize(self, session: Session, selected: Selected, known: Known) -> None:
-        gone = {uid for modseq, uid in selected.mailbox.vanished if modseq > known.modseq}
-        ranges = number_ranges(uid for uid in sorted(gone) if known.uids is None or known.uids.holds(uid))
-        if ranges:
-            session.untagged(f"VANISHED (EARLIER) {ranges}")
+        gone = sorted(uid for modseq, uid in selected.mailbox.vanished if modseq > known.modseq)
+        here = [message.uid for message in selected.view]
+        if known.uids is not None:
+            gone, here = known.uids.among(gone), known.uids.among(here)
+        if gone:
+            session.untagged(f"VANISHED (EARLIER) {number_ranges(gone)}")
+        wanted = set(here)
         for number, message in enumerate(selected.view, 1):
-            if message.modseq > known.modseq and (known.uids is None or known.uids.holds(message.uid)):
+            if message.modseq > known.modseq and message.uid in wanted:
                 session.send(session.flags_of(number, message, uid=True))
                 await session.relieve()
 

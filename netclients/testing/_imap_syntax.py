@@ -36,13 +36,17 @@ class NumberSet:
     ranges: tuple[tuple[int, int], ...] = ()
     saved: bool = False
 
-    def holds(self, number: int) -> bool:
-        """Whether a number is in it; ``*`` is taken for the greatest of all."""
-        for low, high in self.ranges:
-            low, high = sorted((low or 2**32, high or 2**32))
-            if low <= number <= high:
-                return True
-        return False
+    def among(self, numbers: Iterable[int]) -> list[int]:
+        """Return those of rising numbers that are in it; ``*`` is taken for the greatest of all."""
+        spans = sorted(sorted((low or 2**32, high or 2**32)) for low, high in self.ranges)
+        found: list[int] = []
+        index = 0
+        for number in numbers:
+            while index < len(spans) and spans[index][1] < number:
+                index += 1
+            if index < len(spans) and spans[index][0] <= number:
+                found.append(number)
+        return found
 
 
 class Arguments:

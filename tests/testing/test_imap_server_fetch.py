@@ -233,8 +233,10 @@ def test_binary() -> None:
     odd = b"Content-Transfer-Encoding: x-odd\r\n\r\nx"
     with serving(MIXED, odd) as (_, client):
         assert client.untagged("FETCH 1 (BINARY.PEEK[1] BINARY.SIZE[2] BINARY.PEEK[2]<1.5> BINARY.PEEK[3])") == [
-            (b"* 1 FETCH (BINARY[1] {16}\r\nh\xc3\xa9 line\r\nsecond "
-            b"BINARY.SIZE[2] 3 BINARY[2]<1> {2}\r\n\1\2 BINARY[3] NIL)")
+            (
+                b"* 1 FETCH (BINARY[1] {16}\r\nh\xc3\xa9 line\r\nsecond "
+                b"BINARY.SIZE[2] 3 BINARY[2]<1> {2}\r\n\1\2 BINARY[3] NIL)"
+            )
         ]
         assert client.untagged("FETCH 1 BINARY[2]") == [b"* 1 FETCH (BINARY[2] ~{3}\r\n\0\1\2 FLAGS (\\Seen \\Recent))"]
         assert client.status("FETCH 2 BINARY[1]") == b"NO [UNKNOWN-CTE]"
