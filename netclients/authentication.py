@@ -16,7 +16,7 @@ from netclients.wire import sasl
 if TYPE_CHECKING:
     from netclients.config import Credentials, External, Login
     from netclients.settings import Settings
-    from netclients.transport.stream import SocketStream
+    from netclients.transport.stream import ByteStream
 
 __all__ = ["SASLChannel", "authenticate"]
 
@@ -47,7 +47,7 @@ async def authenticate(
     credentials: Credentials,
     *,
     settings: Settings,
-    stream: SocketStream | TLSStream,
+    stream: ByteStream,
     mechanisms: Sequence[str] | None = None,
 ) -> None:
     """Log in by the strongest mechanism that the server offers and the caller allows.

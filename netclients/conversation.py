@@ -18,12 +18,12 @@ from netclients.engine import Engine
 from netclients.errors import ConfigurationError, ConnectionLost, NetClientError
 from netclients.pool import Pooled
 from netclients.transport.readiness import Deadline
-from netclients.transport.tls import TLSStream
+from netclients.transport.stream import SocketStream
 from netclients.wire.dialogue import AnyReply, Completed, DialogueCommand, Preliminary, Sent, Unsolicited
 
 if TYPE_CHECKING:
     from netclients.settings import Settings
-    from netclients.transport.stream import SocketStream, Waitable
+    from netclients.transport.stream import ByteStream, Waitable
     from netclients.wire.dialogue import Dialogue, Event
     from netclients.wire.pipeline import Ticket
 
@@ -48,7 +48,7 @@ class Conversation(Pooled, Generic[C, R]):
         self.marked: bool = False
         self._settings: Settings = settings
         self._dialogue = protocol
-        self._engine: Engine[C, R, Event[C, R], SocketStream | TLSStream] = Engine(stream, protocol, settings.dialer)
+        self._engine: Engine[C, R, Event[C, R], ByteStream] = Engine(stream, protocol, settings.dialer)
         self._told = settings.trace.dialogue
         self._closed = False
 
@@ -61,14 +61,14 @@ class Conversation(Pooled, Generic[C, R]):
         """Return the command that ends a session in good order; None: it would do more than that."""
 
     @property
-    def stream(self) -> SocketStream | TLSStream:
+    def stream(self) -> ByteStream:
         """The connection's bytes."""
         return self._engine.stream
 
     @property
     def secured(self) -> bool:
         """Whether the connection is under TLS."""
-        return isinstance(self._engine.stream, TLSStream)
+        return self._engine.stream.secured
 
     @property
     def closed_by_server(self) -> bool:
@@ -106,15 +106,19 @@ class Conversation(Pooled, Generic[C, R]):
         await self._engine.receive(timeout, phase)
         self._note_events()
 
-    async def settle(self, ticket: Ticket[C, R], timeout: float | None, phase: str) -> None:
+    async def settle(
+        self, ticket: Ticket[C, R], timeout: float | None, phase: str, *, patience: float | None = 0
+    ) -> None:
         """Send what is due and read until ``ticket``, and so all before it, has its final reply.
 
-        A cancellation in between is told to ``events.outcome_unknown``, if the command changes something.
+        That may take ``timeout`` seconds; or, if ``patience`` is not 0, as long as it takes, if never more than
+        ``patience`` seconds (None: any time) pass between one piece of data and the next, once the first has come. A
+        cancellation in between is told to ``events.outcome_unknown``, if the command changes something.
         """
         try:
             await self.flush()
             if ticket.reply is None:
-                await self._read_until_settled(ticket, timeout, phase)
+                await self._read_until_settled(ticket, timeout, phase, patience)
         except Exception:
             raise  # tells the caller by itself
         except BaseException:
@@ -122,13 +126,19 @@ class Conversation(Pooled, Generic[C, R]):
                 self._settings.trace.outcome_unknown(str(ticket.command))
             raise
 
-    async def _read_until_settled(self, ticket: Ticket[C, R], timeout: float | None, phase: str) -> None:
-        with Deadline(timeout, phase, ticket.command) as deadline:
-            while ticket.reply is None:
-                if self._dialogue.ended:
-                    raise ConnectionLost(f"the server closed the session: {self._dialogue.goodbye}")
+    async def _read_until_settled(
+        self, ticket: Ticket[C, R], timeout: float | None, phase: str, patience: float | None
+    ) -> None:
+        deadline = Deadline(timeout, phase, ticket.command)
+        while ticket.reply is None:
+            if self._dialogue.ended:
+                raise ConnectionLost(f"the server closed the session: {self._dialogue.goodbye}")
+            with deadline:
                 await self.receive(deadline.left(), phase)
-                await self.flush()
+            if patience != 0:
+                timeout, phase = patience, "stall"
+                deadline = Deadline(timeout, phase, ticket.command)
+            await self.flush()
 
     def may_have_arrived(self, ticket: Ticket[C, R]) -> bool:
         """Whether the last byte of this command has left: if not, the server can't have executed it."""
@@ -228,7 +238,7 @@ class Conversation(Pooled, Generic[C, R]):
         self._dialogue.forbid_leftovers()
         settings = self._settings
         stream = self._engine.stream
-        assert not isinstance(stream, TLSStream)
+        assert isinstance(stream, SocketStream)
         self._engine.stream = await settings.dialer.start_tls(
             stream, settings.endpoint.host, settings.timeouts.handshake, newest=self.newest_tls
         )
@@ -255,8 +265,7 @@ class Conversation(Pooled, Generic[C, R]):
             self._dialogue.submit(farewell)
             stream.try_send(self._dialogue.data_to_send())
             self._note_events()
-        if isinstance(stream, TLSStream):
-            stream.try_close()
+        stream.try_close()
 
     def abort(self, reason: str) -> None:
         """Close at once."""

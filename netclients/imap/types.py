@@ -370,6 +370,13 @@ class Fetched(MessageInfo):
         self._values = values
         self.error = error
 
+    @property
+    def tells_more(self) -> bool:
+        """Whether it is about more than flags: those come unasked too, when somebody else changes them."""
+        return not _MARKS.issuperset(self._values)
+
+
+_MARKS = frozenset({"UID", "FLAGS", "MODSEQ"})
 
 Response = (
     Status

@@ -78,6 +78,15 @@ class ByteStream(ABC):
         self.abort()
 
     @property
+    def secured(self) -> bool:
+        """Whether the connection is under TLS."""
+        return False
+
+    def try_close(self) -> bool:
+        """Say goodbye to the peer, where the stream has a way to, without waiting; return whether that is done."""
+        return True
+
+    @property
     def stalled(self) -> bool:
         """Whether a stream without a socket has nothing to give or take, and never will."""
         return False

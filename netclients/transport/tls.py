@@ -235,6 +235,11 @@ class TLSStream(ByteStream):
 
     # Closing
 
+    @property
+    def secured(self) -> bool:
+        """See :attr:`ByteStream.secured`."""
+        return True
+
     def try_close(self) -> bool:
         """Send the close alert and look for the peer's; return whether both are done (or the peer is gone).
 

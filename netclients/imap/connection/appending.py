@@ -1,0 +1,136 @@
+"""APPEND: messages into a mailbox, streamed, several at once where the server can (RFC 9051 section 6.3.12)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from netclients.errors import ConfigurationError, ConnectionLost, NetClientError
+from netclients.imap import arguments
+from netclients.imap.arguments import Piece
+from netclients.imap.commands import Command, Upload, command
+from netclients.imap.connection.dialogue import Dialogue
+from netclients.imap.types import AppendUID
+from netclients.transport.disk import in_thread
+from netclients.transport.readiness import Deadline
+
+if TYPE_CHECKING:
+    from netclients.imap.types import Status
+    from netclients.wire.pipeline import Ticket
+
+__all__ = ["Appended", "Appending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """One message to append: ``size`` bytes that ``chunks`` yields; ``date`` is its INTERNALDATE, with a zone.
+
+    ``binary``: it may have NUL (RFC 3516).
+    """
+
+    size: int
+    chunks: Iterable[bytes] | AsyncIterable[bytes]
+    flags: Sequence[str] = ()
+    date: datetime | None = None
+    binary: bool = False
+
+
+class Appending(Dialogue):
+    """APPEND."""
+
+    async def append(self, mailbox: str | bytes, *messages: Appended) -> AppendUID | None:
+        """APPEND messages: all of them or none (MULTIAPPEND, RFC 3502); return their UIDs if the server tells.
+
+        Nothing has to fit into memory: ``chunks`` are sent as they come (plain iterables are asked in worker threads),
+        and no byte before the server's leave unless it has said that it needs none (LITERAL+, RFC 7888).
+
+        Raises:
+            UnsupportedError: several messages, or a binary one, and the server lacks MULTIAPPEND or BINARY.
+            OutcomeUnknown: the reply is lost: the messages are there or not.
+            ConfigurationError: a message yields another number of bytes than its size says. Nothing was appended.
+        """
+        if len(messages) > 1:
+            self.require("MULTIAPPEND")
+        if any(message.binary for message in messages):
+            self.require("BINARY")
+        words: list[Piece | Sequence[Piece | Upload]] = [arguments.mailbox(mailbox, utf8=self.protocol.utf8)]
+        for message in messages:
+            if message.flags:
+                words.append(arguments.flag_list(message.flags))
+            if message.date is not None:
+                words.append(arguments.date_time(message.date))
+            words.append(self._content(message))
+        ticket = self.submit(command("APPEND", *words))
+        try:
+            for message in messages:
+                if not await self._upload(ticket, message):
+                    break
+            status = await self.conclude(ticket)
+        except NetClientError:
+            if ticket.open:
+                self.abort("amid a message")  # half of it is with the server, which keeps it only as a whole
+            raise
+        except BaseException:
+            if ticket.open:
+                self.abort("cancelled amid a message")
+            raise
+        return status.code.value if status.code is not None and isinstance(status.code.value, AppendUID) else None
+
+    def _content(self, message: Appended) -> Sequence[Piece | Upload]:
+        upload = Upload(message.size, message.binary)
+        return [b"UTF8 (", upload, b")"] if self.protocol.utf8 and not message.binary else [upload]
+
+    async def _upload(self, ticket: Ticket[Command, Status], message: Appended) -> bool:
+        """Stream one message; return False if the server has ended the command instead."""
+        await self._wait_for_turn(ticket)
+        if _over(ticket):
+            return False
+        left = message.size
+        async for chunk in _each(message.chunks):
+            left -= len(chunk)
+            if left < 0:
+                break
+            self.protocol.released_behind(ticket, len(chunk))
+            await self._engine.send(chunk, self.settings.timeouts.stall, "stall")
+            self.look()
+            if _over(ticket) or self.protocol.ended:
+                self.abort("the server answered before it had the message")
+                if not _over(ticket):
+                    raise ConnectionLost("the connection was lost amid the message")
+                return False
+        if left:
+            self.abort("the message is of another size")
+            raise _wrong_size(message.size, left)
+        self.protocol.uploaded()
+        await self.flush()
+        return True
+
+    async def _wait_for_turn(self, ticket: Ticket[Command, Status]) -> None:
+        timeout = self.settings.timeouts.reply
+        await self.flush()
+        with Deadline(timeout, "reply", ticket.command) as deadline:
+            while not _over(ticket) and self.protocol.upload_due is None:
+                if self.protocol.ended:
+                    raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
+                await self.receive(deadline.left(), "reply")
+                await self.flush()
+
+
+def _over(ticket: Ticket[Command, Status]) -> bool:
+    return ticket.reply is not None
+
+
+async def _each(chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(chunks, AsyncIterable):
+        async for chunk in chunks:
+            yield chunk
+        return
+    rest = iter(chunks)
+    while (chunk := await in_thread(lambda: next(rest, b""))) != b"":
+        yield chunk
+
+
+def _wrong_size(size: int, left: int) -> ConfigurationError:
+    return ConfigurationError(f"a message of {size} bytes turned out to be of {'more' if left < 0 else size - left}")
