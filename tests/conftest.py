@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fix_servers", "tests.fix_mail", "tests.faults.report"]
+pytest_plugins = ["tests.fix_servers", "tests.fix_mail", "tests.fix_news", "tests.faults.report"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores interrupts, and so would the programs that the tests interrupt.

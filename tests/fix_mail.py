@@ -13,6 +13,7 @@ and have empty mailboxes when a test begins; ``real_smtp`` runs a test on Postfi
 
 from __future__ import annotations
 
+import imaplib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,13 +40,11 @@ class MailPark:
 
         One that died, or whose queue does not empty, is started again: its test has failed, the next should not.
         """
-        if name in self._servers and not _settles(self._servers[name][0]):
+        if name in self._servers and not _cleared(self._servers[name][0]):
             self._stop(name)
         if name not in self._servers:
             self._start(name)
-        server, _ = self._servers[name]
-        server.clear()
-        return server
+        return self._servers[name][0]
 
     def close(self) -> None:
         for name in list(self._servers):
@@ -66,12 +65,13 @@ class MailPark:
         stack.close()
 
 
-def _settles(server: MailServer) -> bool:
+def _cleared(server: MailServer) -> bool:
     if server.process.poll() is not None:
         return False
     try:
         server.settled(FRESH_TIMEOUT)
-    except ServerError:
+        server.clear()
+    except (ServerError, OSError, imaplib.IMAP4.error):
         return False
     return True
 

@@ -1,6 +1,6 @@
 """The policy for real servers that can't run here, and fixtures for those that the FTP tests talk to.
 
-Those of mail are in ``fix_mail``, under the same policy.
+Those of mail are in ``fix_mail``, those of news in ``fix_news``, under the same policy.
 
 ``vsftpd``, ``proftpd``, ``pureftpd`` and ``embedded_ftp`` are one server each, plain and AUTH TLS allowed;
 ``ftp_server`` runs a test against all four; ``start_server`` starts a configuration of its own for one test::
@@ -22,7 +22,16 @@ from typing import Any
 
 import pytest
 
-from tests.servers import ALL_RECIPES, MAIL_RECIPES, RECIPES, FTPTarget, RealServer, running, work_directory
+from tests.servers import (
+    ALL_RECIPES,
+    MAIL_RECIPES,
+    NEWS_RECIPES,
+    RECIPES,
+    FTPTarget,
+    RealServer,
+    running,
+    work_directory,
+)
 
 StartServer = Callable[..., RealServer]
 """``start_server(name, **knobs)``: runs until the test ends; tests/servers/README.md lists the knobs."""
@@ -115,6 +124,8 @@ def _needed_servers(item: pytest.Item) -> set[str]:
         return names
     if "start_mail_server" in fixtures:
         return set(MAIL_RECIPES)
+    if "start_news_server" in fixtures:
+        return {*NEWS_RECIPES, "cyrus"}
     return set(RECIPES) if markers or "start_server" in fixtures else set()
 
 

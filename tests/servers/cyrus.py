@@ -6,7 +6,7 @@ import imaplib
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -49,10 +49,13 @@ class CyrusMailboxes:
 
     def clear(self) -> None:
         """Remove the users' mailboxes; sessions that have selected one are ended. The next login makes new ones."""
-        with self.session(ADMIN, ADMIN_PASSWORD) as client:
+        with self.administration() as client:
             for user in self.users:
                 if client.list('""', f"user/{user}")[1] != [None]:
                     delete(client, f"user/{user}")
+
+    def administration(self) -> AbstractContextManager[imaplib.IMAP4]:
+        return self.session(ADMIN, ADMIN_PASSWORD)
 
     @contextmanager
     def session(self, user: str, password: str | None = None) -> Iterator[imaplib.IMAP4]:
@@ -70,13 +73,13 @@ def delete(client: imaplib.IMAP4, mailbox: str) -> None:
 
 def _append(client: imaplib.IMAP4, name: str, messages: list[bytes], flags: str) -> None:
     """One command for all messages, none of which waits for a continuation (MULTIAPPEND, LITERAL+)."""
-    tag = client._new_tag()  # type: ignore[attr-defined]
+    tag = client._new_tag()
     pieces = [tag, b" APPEND ", name.encode()]
     for message in messages:
         pieces += [f" {flags} {{{len(message)}+}}\r\n".encode(), message]
     client.send(b"".join((*pieces, b"\r\n")))
-    client.tagged_commands[tag] = None  # type: ignore[attr-defined]
-    _check(client._command_complete("APPEND", tag))  # type: ignore[attr-defined]
+    client.tagged_commands[tag] = None
+    _check(client._command_complete("APPEND", tag))
 
 
 def _check(result: tuple[str, list[object]]) -> None:

@@ -9,7 +9,7 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 
 UNPACKED="proftpd-core proftpd-mod-crypto pure-ftpd pure-ftpd-common inn2 inn2-inews exim4-daemon-light exim4-base
-  cyrus-common cyrus-imapd cyrus-pop3d cyrus-nntpd sasl2-bin"
+  cyrus-common cyrus-imapd cyrus-pop3d cyrus-nntpd sasl2-bin libeatmydata1"
 INSTALLED="openssl util-linux procps vsftpd dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-submissiond
   postfix libsasl2-modules libsasl2-modules-db"
 BINARIES="usr/sbin/proftpd usr/sbin/pure-ftpd usr/bin/pure-pw usr/lib/news/bin/innd usr/lib/news/bin/nnrpd

@@ -206,13 +206,13 @@ def _running(recipe: MailRecipe, own: Path, ports: dict[str, int], settings: dic
         process=process,
     )
     try:
-        wait_until(lambda: all(_answers(*service) for service in server.ports.items()), server)
+        wait_until(lambda: all(answers(*service) for service in server.ports.items()), server)
         yield server
     finally:
         stop(server, ports.values())
 
 
-def _answers(service: str, port: int) -> bool:
+def answers(service: str, port: int) -> bool:
     """Whether the service greets, or, where the client speaks first, accepts."""
     if service in _SILENT:
         return is_open(port)

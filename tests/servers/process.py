@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .family import POLL, end_family
+from .family import GRACE, POLL, end_family
 from .ports import HOST, PortBlock, claim_ports, is_open
 from .recipes import HERE, INSTALL_ROOT, RECIPES, FTPRecipe
 from .target import FTPTarget
@@ -108,9 +108,9 @@ def wait_until(ready: Callable[[], bool], server: Running) -> None:
         raise ServerError(report(server, f"exited with {status} before it greeted"))
 
 
-def stop(server: Running, ports: Iterable[int]) -> None:
+def stop(server: Running, ports: Iterable[int], *, grace: float = GRACE) -> None:
     """End the server with all its processes; afterwards nobody listens on its ports."""
-    end_family(server.process)
+    end_family(server.process, grace)
     for port in ports:
         if is_open(port):
             raise ServerError(report(server, f"was stopped, but port {port} is still open"))

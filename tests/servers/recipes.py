@@ -62,7 +62,7 @@ class FTPRecipe(Recipe):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailRecipe(Recipe):
-    """One mail server.
+    """One server of mail or news.
 
     ``services`` maps what a test asks for to the variable that tells the script its port, ``spare`` those of ports
     that are its own affair; ``{port}`` in ``directory`` is that of the first service. ``queues`` are the
@@ -212,4 +212,16 @@ MAIL_RECIPES = {
     )
 }
 
-ALL_RECIPES: dict[str, Recipe] = {**RECIPES, **MAIL_RECIPES}
+NEWS_RECIPES = {
+    "inn": MailRecipe(
+        name="inn",
+        script="inn.sh",
+        binaries=("usr/lib/news/bin/innd", "usr/lib/news/bin/nnrpd", "usr/sbin/saslpasswd2"),
+        knobs=frozenset({"MODE", "OVMETHOD", "MECHANISMS", "EXTRA"}),
+        directory="inn-{port}",
+        log="log/errlog",
+        services={"feed": "NNTP_PORT", "nntp": "READER_PORT", "nntps": "NNTPS_PORT"},
+    )
+}
+
+ALL_RECIPES: dict[str, Recipe] = {**RECIPES, **MAIL_RECIPES, **NEWS_RECIPES}
