@@ -17,7 +17,7 @@ from netclients.wire.pipeline import Pipelining
 if TYPE_CHECKING:
     from netclients.imap.types import Response, Status
 
-__all__ = ["Command", "Traits", "Upload", "command"]
+__all__ = ["Command", "Traits", "Upload", "bear_each_other", "command"]
 
 Collect = Callable[["Response"], bool]
 """Is shown untagged data while the command waits; returns whether it has taken it."""
@@ -39,13 +39,15 @@ class Traits:
 
     ``numbers``: it names messages by sequence numbers. ``expunges``: while it waits, the server may tell of messages
     that are gone, and sequence numbers change; only FETCH, STORE and SEARCH keep it from that (RFC 9051 section 7.5.1).
-    ``marks``: it leaves the session other than it was after login. ``doubtful``: repeated, it would do its work twice,
-    and nothing tells whether it has been done. ``secret``: its arguments are never shown.
+    ``answers``: which kind of untagged data answers it; see :func:`bear_each_other`. ``marks``: it leaves the session
+    other than it was after login. ``doubtful``: repeated, it would do its work twice, and nothing tells whether it has
+    been done. ``secret``: its arguments are never shown.
     """
 
     pipelining: Pipelining = Pipelining.FREE
     numbers: bool = False
     expunges: bool = True
+    answers: str = ""
     marks: bool = False
     doubtful: bool = False
     secret: bool = False
@@ -56,61 +58,68 @@ _ALONE = Traits(Pipelining.BARRIER)
 _STATE = Traits(Pipelining.BARRIER, marks=True)
 _SECRET = Traits(Pipelining.BARRIER, marks=True, secret=True)
 _DOUBTFUL = Traits(doubtful=True)
-_READS_NUMBERS = Traits(numbers=True, expunges=False)
-_MOVES_NUMBERS = Traits(numbers=True, doubtful=True)
+
+
+def _answered(by: str) -> Traits:
+    return Traits(answers=by)
+
+
+def _by_number(by: str) -> Traits:
+    return Traits(numbers=True, expunges=False, answers=by)
+
 
 _TRAITS = {
     # RFC 9051 section 6.1, 6.2
-    "CAPABILITY": _FREE,
+    "CAPABILITY": _answered("capability"),
     "NOOP": _FREE,
     "LOGOUT": Traits(Pipelining.LAST),
     "STARTTLS": _STATE,
     "AUTHENTICATE": _SECRET,
     "LOGIN": _SECRET,
     "UNAUTHENTICATE": _STATE,
-    "ID": _FREE,
+    "ID": _answered("id"),
     "ENABLE": _STATE,
     "COMPRESS": _STATE,
     # 6.3
-    "SELECT": _STATE,
-    "EXAMINE": _STATE,
+    "SELECT": _ALONE,
+    "EXAMINE": _ALONE,
     "CREATE": _DOUBTFUL,
     "DELETE": _DOUBTFUL,
     "RENAME": _DOUBTFUL,
     "SUBSCRIBE": _FREE,
     "UNSUBSCRIBE": _FREE,
-    "LIST": _FREE,
-    "LSUB": _FREE,
-    "NAMESPACE": _FREE,
-    "STATUS": _FREE,
+    "LIST": _answered("list"),
+    "LSUB": _answered("list"),
+    "NAMESPACE": _answered("namespace"),
+    "STATUS": _answered("status"),
     "APPEND": _DOUBTFUL,
     "IDLE": _ALONE,
     "NOTIFY": _STATE,
-    "GETQUOTA": _FREE,
-    "GETQUOTAROOT": _FREE,
-    "SETQUOTA": _FREE,
-    "GETMETADATA": _FREE,
+    "GETQUOTA": _answered("quota"),
+    "GETQUOTAROOT": _answered("quota"),
+    "SETQUOTA": _answered("quota"),
+    "GETMETADATA": _answered("getmetadata"),
     "SETMETADATA": _FREE,
     # 6.4
     "CHECK": _FREE,
     "CLOSE": Traits(Pipelining.BARRIER, doubtful=True),
     "UNSELECT": _ALONE,
-    "EXPUNGE": _DOUBTFUL,
-    "SEARCH": _READS_NUMBERS,
-    "SORT": _READS_NUMBERS,
-    "THREAD": _READS_NUMBERS,
-    "FETCH": _READS_NUMBERS,
-    "STORE": Traits(numbers=True, expunges=False),
-    "COPY": _MOVES_NUMBERS,
-    "MOVE": Traits(Pipelining.BARRIER, numbers=True, doubtful=True),
-    "UID SEARCH": _FREE,
-    "UID SORT": _FREE,
-    "UID THREAD": _FREE,
-    "UID FETCH": _FREE,
-    "UID STORE": _FREE,
+    "EXPUNGE": Traits(answers="expunge", doubtful=True),
+    "SEARCH": _by_number("search"),
+    "SORT": _by_number("sort"),
+    "THREAD": _by_number("thread"),
+    "FETCH": _by_number("fetch"),
+    "STORE": _by_number("store"),
+    "COPY": Traits(numbers=True, doubtful=True),
+    "MOVE": Traits(Pipelining.BARRIER, numbers=True, answers="expunge", doubtful=True),
+    "UID SEARCH": _answered("search"),
+    "UID SORT": _answered("sort"),
+    "UID THREAD": _answered("thread"),
+    "UID FETCH": _answered("fetch"),
+    "UID STORE": _answered("store"),
     "UID COPY": _DOUBTFUL,
-    "UID MOVE": _DOUBTFUL,
-    "UID EXPUNGE": _FREE,
+    "UID MOVE": Traits(answers="expunge", doubtful=True),
+    "UID EXPUNGE": _answered("expunge"),
 }
 _UNKNOWN = Traits(Pipelining.BARRIER, marks=True)
 
@@ -119,8 +128,9 @@ _UNKNOWN = Traits(Pipelining.BARRIER, marks=True)
 class Command:
     """One command: ``verb`` as it is sent, and the ``pieces`` behind it.
 
-    ``collect`` takes untagged data that answers it, ``literal`` what is too large to be kept. ``mailbox``: the one
-    that SELECT and EXAMINE open. ``shown``: for people, in place of pieces that are secret.
+    ``collect`` takes untagged data that answers it, ``literal`` what is too large to be kept; ``tagged``: that data
+    names the command (ESEARCH). ``mailbox``: the one that SELECT and EXAMINE open. ``shown``: for people, in place of
+    pieces that are secret.
     """
 
     verb: str
@@ -128,6 +138,7 @@ class Command:
     traits: Traits
     collect: Collect | None = None
     literal: TakeLiteral | None = None
+    tagged: bool = False
     mailbox: str | None = None
     shown: str = field(default="", repr=False)
 
@@ -161,6 +172,25 @@ class Command:
         if self.shown or not self.pieces:
             return self.shown or self.verb
         return f"{self.verb} {''.join(map(_shown, self.pieces))}"
+
+
+_TOLD_APART = frozenset({"fetch", "store", "status"})  # by the message or the mailbox that it is about
+
+
+def bear_each_other(awaited: Command, command: Command) -> bool:
+    """Whether ``command`` may be sent before ``awaited`` has had its reply (RFC 9051 section 5.5).
+
+    Sequence numbers must mean the same to both ends. Servers work at several commands at once (Dovecot answers two
+    FETCHes and only then ends the first): it must be seen of untagged data which of them it answers.
+    """
+    first, second = awaited.traits, command.traits
+    if second.numbers and first.expunges:
+        return False
+    if not first.answers or not second.answers:
+        return True
+    if first.answers == second.answers:
+        return first.answers in _TOLD_APART or (awaited.tagged and command.tagged)
+    return {first.answers, second.answers} != {"fetch", "store"}
 
 
 def _shown(piece: Piece | Upload) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from netclients.config import Bounds
 from netclients.errors import ProtocolError
 from netclients.imap.arguments import Literal
-from netclients.imap.commands import Command, Traits, Upload
+from netclients.imap.commands import Command, Traits, Upload, bear_each_other
 from netclients.imap.replies import Frame, Framer, Limits, parse
 from netclients.imap.selected import Selected
 from netclients.imap.types import (
@@ -109,7 +109,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
     """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
-        super().__init__(_GREETING, _bear_each_other)
+        super().__init__(_GREETING, bear_each_other)
         bounds = bounds or Bounds()
         self._framer = Framer(Limits(line=bounds.data, literal=bounds.literal, response=bounds.response))
         self._framer.sink = self._sink
@@ -414,11 +414,6 @@ class IMAPProtocol(Dialogue[Command, Status]):
 
     def _move(self, signal: _Signal) -> None:
         self.state = _TRANSITIONS.get((self.state, signal), self.state)
-
-
-def _bear_each_other(awaited: Command, command: Command) -> bool:
-    """Sequence numbers must mean the same to both ends (RFC 9051 section 5.5)."""
-    return not (command.traits.numbers and awaited.traits.expunges)
 
 
 def _random_word() -> str:

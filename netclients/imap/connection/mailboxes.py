@@ -11,6 +11,7 @@ from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import command
 from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.names import decode_mailbox
 from netclients.imap.types import ListedMailbox, MailboxStatus, Metadata, Namespaces, Quota, QuotaRoot
 
 if TYPE_CHECKING:
@@ -170,12 +171,24 @@ class Mailboxes(Dialogue):
         found = await self.gather(command("NAMESPACE"), Namespaces)
         return found[-1] if found else Namespaces((), (), ())
 
-    async def status(self, mailbox: str | bytes, items: Iterable[str] = ("MESSAGES",)) -> MailboxStatus:
+    def status(self, mailbox: str | bytes, items: Iterable[str] = ("MESSAGES",)) -> Pending[MailboxStatus]:
         """STATUS: counts of a mailbox that need not be open (section 6.3.11, RFC 7162, RFC 8438, RFC 8474)."""
-        found = await self.gather(command("STATUS", self._name(mailbox), arguments.status_items(items)), MailboxStatus)
-        if not found:
-            raise ProtocolError("the server does not say the status of the mailbox")
-        return found[-1]
+        sent = command("STATUS", self._name(mailbox), arguments.status_items(items))
+        name = mailbox if isinstance(mailbox, str) else decode_mailbox(mailbox, utf8=self.protocol.utf8)
+        found: list[MailboxStatus] = []
+
+        def collect(response: Response) -> bool:
+            if not isinstance(response, MailboxStatus) or not _same(response.name, name):
+                return False
+            found.append(response)
+            return True
+
+        def result(_: Status) -> MailboxStatus:
+            if not found:
+                raise ProtocolError("the server does not say the status of the mailbox")
+            return found[-1]
+
+        return Pending(self, self.submit(sent.collecting(collect)), result)
 
     async def getquota(self, root: str) -> Quota:
         """GETQUOTA: how much of a quota root is used (RFC 9208 section 4.1)."""
@@ -229,3 +242,7 @@ class Mailboxes(Dialogue):
 
     def _name(self, mailbox: str | bytes) -> Piece:
         return arguments.mailbox(mailbox, utf8=self.protocol.utf8)
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or one.upper() == other.upper() == "INBOX"

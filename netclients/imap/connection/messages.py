@@ -12,6 +12,7 @@ from netclients.errors import ConfigurationError
 from netclients.imap import arguments
 from netclients.imap.commands import command
 from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.ranges import NumberRanges
 from netclients.imap.types import CopyUID, Expunge, Fetched, Status, Vanished
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Messages(Dialogue):
             raise ConfigurationError("vanished=True needs changed_since")
         found: list[Fetched] = []
         sent = command(verb, *words).collecting(
-            _collector(found, wanted), None if sink is None else (lambda _, __: sink)
+            _collector(found, which, wanted, uid=verb[0] == "U"), None if sink is None else (lambda _, __: sink)
         )
         return Pending(self, self.submit(sent), lambda _: found)
 
@@ -138,7 +139,7 @@ class Messages(Dialogue):
         name = f"{how}FLAGS.SILENT" if silent else f"{how}FLAGS"
         words += [name.encode("ascii"), arguments.flag_list(flags)]
         found: list[Fetched] = []
-        sent = command(verb, *words).collecting(_collector(found, b"(FLAGS)"))
+        sent = command(verb, *words).collecting(_collector(found, which, b"(FLAGS)", uid=verb[0] == "U"))
         # A refusal that names what was left alone has done the rest (RFC 7162 section 3.1.3).
         return Pending(self, self.submit(sent), lambda status: (found, _modified(status)))
 
@@ -198,12 +199,18 @@ class Messages(Dialogue):
         return Pending(self, self.submit(sent.collecting(collect)), lambda _: found)
 
 
-def _collector(found: list[Fetched], wanted: bytes) -> Callable[[Response], bool]:
-    """Take what was asked for; flags that somebody else has changed meanwhile are no answer to more than flags."""
+def _collector(found: list[Fetched], which: bytes, wanted: bytes, *, uid: bool) -> Callable[[Response], bool]:
+    """Take what is said of the messages that were named; if more than flags was asked for, flags alone are news."""
     marks_only = _MARKS.issuperset(wanted[1:-1].split())
+    named = NumberRanges(which)
 
     def collect(response: Response) -> bool:
         if type(response) is not Fetched or not (marks_only or response.error is not None or response.tells_more):
+            return False
+        if uid and "UID" in response:
+            if int(response.uid) not in named:
+                return False
+        elif not uid and response.number not in named:
             return False
         found.append(response)
         return True

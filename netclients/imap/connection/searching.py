@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from netclients.errors import UnsupportedError
@@ -48,7 +49,7 @@ class Searching(Dialogue):
         if program.charset is not None:
             words.append(b"CHARSET " + arguments.charset(program.charset))
         words.append(program.pieces)
-        return self._numbers(verb, "SEARCH", words)
+        return self._numbers(verb, "SEARCH", words, tagged=self.has("ESEARCH", "IMAP4REV2"))
 
     def sort(self, keys: str | Iterable[str], *query: Criterion | None, **keywords: Unpack[Keywords]) -> Pending[Found]:
         """SORT: sequence numbers, ordered by ``keys`` such as ``"date"``, ``"-size"``, ``"subject"`` (RFC 5256)."""
@@ -101,7 +102,9 @@ class Searching(Dialogue):
     def _offers(self, extension: str) -> bool:
         return self.has(extension, "QRESYNC") if extension == "CONDSTORE" else self.has(extension)
 
-    def _numbers(self, verb: str, name: str, words: list[Piece | Sequence[Piece]]) -> Pending[Found]:
+    def _numbers(
+        self, verb: str, name: str, words: list[Piece | Sequence[Piece]], *, tagged: bool = False
+    ) -> Pending[Found]:
         found = Found()
 
         def collect(response: Response) -> bool:
@@ -113,7 +116,8 @@ class Searching(Dialogue):
                 return False
             return True
 
-        return Pending(self, self.submit(command(verb, *words).collecting(collect)), lambda _: found)
+        sent = replace(command(verb, *words).collecting(collect), tagged=tagged)
+        return Pending(self, self.submit(sent), lambda _: found)
 
 
 class Found:

@@ -1,0 +1,35 @@
+"""Sets of numbers as the wire writes them, asked whether they hold one (RFC 9051 section 9, sequence-set)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+__all__ = ["NumberRanges"]
+
+
+class NumberRanges:
+    """An encoded set, such as ``b"1:3,7,9:*"``. One with ``*`` or ``$`` may hold anything: only the server knows."""
+
+    __slots__ = ("_first", "_last", "_open")
+
+    def __init__(self, encoded: bytes) -> None:
+        self._open = b"*" in encoded or encoded == b"$"
+        ranges = [] if self._open else sorted(_bounds(part) for part in encoded.split(b","))
+        self._first = [first for first, _ in ranges]
+        # Ranges may overlap: what counts is how far all of them up to here reach.
+        self._last = [last for _, last in ranges]
+        for index in range(1, len(ranges)):
+            self._last[index] = max(self._last[index], self._last[index - 1])
+
+    def __contains__(self, number: int) -> bool:
+        if self._open:
+            return True
+        index = bisect_right(self._first, number) - 1
+        return index >= 0 and number <= self._last[index]
+
+
+def _bounds(part: bytes) -> tuple[int, int]:
+    first, _, last = part.partition(b":")
+    one = int(first)
+    other = int(last) if last else one
+    return (one, other) if one <= other else (other, one)
