@@ -31,7 +31,7 @@ def envelope(value: Value) -> Envelope:
     Raises:
         ProtocolError: there are not ten.
     """
-    if not isinstance(value, list) or len(value) < 10:
+    if not isinstance(value, list) or len(value) != 10:
         raise ProtocolError("the server sent an envelope that has not ten fields")
     return Envelope(value)
 

@@ -48,7 +48,7 @@ def fast_fetch(parts: tuple[bytes, ...]) -> Fetched | None:
     """Return what a response says if it has one of the usual shapes of FETCH, otherwise None."""
     text = parts[0]
     if len(parts) == 1:
-        if b" ENVELOPE (" in text:
+        if b"ENVELOPE (" in text:
             found = _WITH_ENVELOPE.fullmatch(text)
             if found is None:
                 return None
