@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import email.errors
 import email.header
 import email.utils
 import re
@@ -247,7 +248,7 @@ def readable(value: bytes) -> str:
         return text
     try:
         return str(email.header.make_header(email.header.decode_header(text)))
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, email.errors.HeaderParseError):
         return text
 
 

@@ -14,7 +14,6 @@ from ._imap_structure import addresses
 
 _BLOB = re.compile(r"\[[^\[\]]*\]\s*")
 _LEADER = re.compile(r"(?:re|fwd?)\s*(?:\[[^\[\]]*\]\s*)?:\s*", re.IGNORECASE)
-_TRAILER = re.compile(r"(?:\s*\(fwd\)|\s)+\Z", re.IGNORECASE)
 _FORWARDED = re.compile(r"\[fwd:(.*)\]\Z", re.IGNORECASE | re.DOTALL)
 
 
@@ -25,9 +24,9 @@ def base_subject(message: Stored) -> tuple[str, bool]:
     answer = False
     while True:
         before = text
-        if (found := _TRAILER.search(text)) is not None:
-            answer = answer or "fwd" in found[0].lower()
-            text = text[: found.start()]
+        text = text.rstrip()
+        while text[-5:].lower() == "(fwd)":  # no expression: searching for one at the end takes quadratic time
+            text, answer = text[:-5].rstrip(), True
         text, led = _without_leaders(text)
         answer = answer or led
         if (found := _FORWARDED.match(text)) is not None:

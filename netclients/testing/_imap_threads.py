@@ -92,7 +92,8 @@ def by_references(messages: Iterable[tuple[int, Stored]]) -> list[Node]:
             node.parent = None
         if previous is not None:
             previous.adopt(node)
-    roots = [root for node in nodes.values() if node.parent is None for root in _pruned(node, root=True)]
+    tops = [node for node in nodes.values() if node.parent is None]
+    roots = [root for node in tops for root in _pruned(node)]
     threads = _merged(sorted(roots, key=lambda root: root.date))
     for thread in threads:
         _sort(thread)
@@ -106,8 +107,8 @@ def _ids(message: Stored) -> tuple[str, list[str]]:
     return own[0] if own is not None else "", references
 
 
-def _pruned(node: Node, *, root: bool) -> list[Node]:
-    """Drop nodes without a message: their children take their place; at the root only an only child does."""
+def _pruned(node: Node) -> list[Node]:
+    """Drop nodes without a message: their children take their place; at the top only an only child does."""
     order = [node]
     for found in order:
         order += found.children
@@ -121,9 +122,7 @@ def _pruned(node: Node, *, root: bool) -> list[Node]:
         for child in children:
             child.parent = found
         found.children = children
-    if node.message is not None:
-        return [node]
-    if root and len(node.children) > 1:
+    if node.message is not None or len(node.children) > 1:
         return [node]
     for child in node.children:
         child.parent = None

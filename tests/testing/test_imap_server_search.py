@@ -214,3 +214,22 @@ def test_thread_ordered_subject() -> None:
         assert client.status("THREAD REFS UTF-8 ALL") == b"BAD"
         server.set_without({"THREAD=ORDEREDSUBJECT"})
         assert client.status("THREAD ORDEREDSUBJECT UTF-8 ALL") == b"BAD"
+
+
+def test_subjects_that_do_no_good() -> None:
+    long = b"Subject: " + b"(fwd) " * 20_000 + b"x\r\n\r\n"
+    broken = b"Subject: =?utf-8?b?abcde?=\r\n\r\n"
+    with serving(long, broken) as (_, client):
+        assert numbers(client, "(SUBJECT) UTF-8 ALL", "SORT") == [1, 2]
+        assert numbers(client, "SUBJECT =?utf-8") == [2]
+
+
+def test_each_message_is_in_one_thread_only() -> None:
+    messages = [
+        letter(1, "a", "<7@x> <8@x>"),
+        letter(2, "b", "<1@x>"),
+        letter(3, "c", "<9@x>"),
+        letter(4, "d", "<3@x>"),
+    ]
+    with serving(*messages) as (_, client):
+        assert threads(client, "THREAD REFERENCES UTF-8 ALL") == "(1 2)(3 4)"
