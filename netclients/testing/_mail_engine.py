@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 from ._channel import Channel
@@ -70,6 +71,10 @@ class MailEngine(ABC, Generic[S]):
             self.unix = unix
         self.accepting = asyncio.create_task(accept_forever(self.listener, self._accepted))
         return host, port
+
+    def open_sessions(self) -> Iterable[S]:
+        """Return the sessions that are under way."""
+        return self.sessions
 
     async def shut(self) -> None:
         """Stop listening and cut all connections."""

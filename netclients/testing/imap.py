@@ -9,25 +9,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Self
 
 from . import certificates
 from ._auth import chosen_mechanisms
 from ._imap_engine import Engine
 from ._imap_session import IMAPCommand, Rules
 from ._imap_store import Account, Mailbox, Stored
-from ._server import EmbeddedServer, Severable
+from ._mail_server import TLS, MailServer
 from .ftp_faults import Fault
 from .smtp_faults import MailFaultScript
 
 __all__ = ["IMAPCommand", "IMAPMessage", "IMAPServer", "IMAPServerStats"]
-
-R = TypeVar("R")
-
-TLS = Literal["none", "starttls", "implicit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class IMAPServerStats:
     """Commands received, by name in capitals, ``"UID FETCH"`` beside ``"FETCH"``."""
 
 
-class IMAPServer(EmbeddedServer):
+class IMAPServer(MailServer):
     """An IMAP server on loopback, with mailboxes in memory.
 
     ``async with IMAPServer() as server`` runs it on the running asyncio loop; ``with IMAPServer() as server`` on an
@@ -133,18 +128,14 @@ class IMAPServer(EmbeddedServer):
         self._accounts = {name: Account() for name in (*users, *(tokens or ()), *((preauth,) if preauth else ()))}
         self._engine = Engine(self._rules, self._accounts)
 
+    _rules: Rules
+    _engine: Engine
     _name = "netclients-imap-server"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._host, self._port = await self._engine.open(self._host, self._port)
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._engine.shut()
-        self._forget_files()
 
     # Mailboxes. All raise KeyError for a user, a mailbox or a message that does not exist.
 
@@ -249,20 +240,10 @@ class IMAPServer(EmbeddedServer):
 
     # How it behaves
 
-    def set_faults(self, faults: Iterable[Fault] = ()) -> None:
-        """Replace the script of faults; counting starts anew."""
-        script = MailFaultScript(faults)
-        self._change(lambda: setattr(self._rules, "faults", script))
-
-    def set_tokens(self, tokens: Mapping[str, str]) -> None:
-        """Replace the tokens that XOAUTH2 and OAUTHBEARER accept: those of before have expired."""
-        taken = dict(tokens)
-        self._change(lambda: setattr(self._rules, "tokens", taken))
-
     def set_without(self, without: Collection[str]) -> None:
         """Replace the capabilities and commands that it shall not have."""
         taken = _capitals(without)
-        self._change(lambda: setattr(self._rules, "without", taken))
+        self._call(lambda: setattr(self._rules, "without", taken))
 
     def announce(self, text: str) -> int:
         """Say `text` (lines parted by CRLF) to every client now, and return how many that were.
@@ -277,12 +258,6 @@ class IMAPServer(EmbeddedServer):
             return len(sessions)
 
         return self._call(say)
-
-    def _change(self, change: Callable[[], None]) -> None:
-        self._call(change)
-
-    def _sessions(self) -> Iterable[Severable]:
-        return self._engine.sessions
 
 
 def _capitals(names: Collection[str]) -> frozenset[str]:

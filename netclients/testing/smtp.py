@@ -11,23 +11,18 @@ import os
 import ssl
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Self
 from urllib.parse import quote
 
 from . import certificates
 from ._auth import chosen_mechanisms
-from ._server import EmbeddedServer, Severable
+from ._mail_server import TLS, MailServer
 from ._smtp_engine import Engine
 from ._smtp_session import Judge, Received, Rules
 from .ftp_faults import Fault
 from .smtp_faults import MailFaultScript
 
 __all__ = ["Received", "SMTPServer", "SMTPServerStats"]
-
-R = TypeVar("R")
-
-TLS = Literal["none", "starttls", "implicit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class SMTPServerStats:
     """Commands received, by verb in capitals."""
 
 
-class SMTPServer(EmbeddedServer):
+class SMTPServer(MailServer):
     """An SMTP server on loopback, or with `lmtp` an LMTP server, that keeps what it is sent.
 
     ``async with SMTPServer() as server`` runs it on the running asyncio loop; ``with SMTPServer() as server`` on an
@@ -142,18 +137,14 @@ class SMTPServer(EmbeddedServer):
         )
         self._engine = Engine(self._rules)
 
+    _rules: Rules
+    _engine: Engine
     _name = "netclients-smtp-server"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._host, self._port = await self._engine.open(self._host, self._port, self._unix)
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._engine.shut()
-        self._forget_files()
 
     # Where it is
 
@@ -208,19 +199,6 @@ class SMTPServer(EmbeddedServer):
             faults=self._rules.faults.fired,
             commands=dict(counters.commands),
         )
-
-    def set_faults(self, faults: Iterable[Fault] = ()) -> None:
-        """Replace the script of faults; counting starts anew."""
-        script = MailFaultScript(faults)
-        self._call(lambda: setattr(self._rules, "faults", script))
-
-    def set_tokens(self, tokens: Mapping[str, str]) -> None:
-        """Replace the tokens that XOAUTH2 and OAUTHBEARER accept: those of before have expired."""
-        taken = dict(tokens)
-        self._call(lambda: setattr(self._rules, "tokens", taken))
-
-    def _sessions(self) -> Iterable[Severable]:
-        return self._engine.sessions
 
 
 def _judge(replies: Mapping[str, str] | Judge | None) -> Judge:
