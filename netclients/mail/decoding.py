@@ -162,7 +162,7 @@ _MONTHS = {
 _ZONES = {b"est": -5, b"edt": -4, b"cst": -6, b"cdt": -5, b"mst": -7, b"mdt": -6, b"pst": -8, b"pdt": -7}
 _DATE = re.compile(
     rb"\s*(?:[A-Za-z]{3,12}\.?,?\s*)?([0-9]{1,2})[\s-]+([A-Za-z]{3})[A-Za-z]{0,8}\.?[\s-]+([0-9]{2,4})"
-    rb"[\s,]+([0-9]{1,2})[:.]([0-9]{2})(?:[:.]([0-9]{2})(?:\.[0-9]{1,9})?)?\s*(?:([+-][0-9]{4})|([A-Za-z]{1,5}))?"
+    rb"[\s,]+([0-9]{1,2})[:.]([0-9]{2})(?:[:.]([0-9]{2})(?:\.[0-9]{1,9})?)?\s*(?:([+-][0-9]{2}:?[0-9]{2})|([A-Za-z]{1,5}))?"
 )
 
 
@@ -195,7 +195,7 @@ def date(raw: bytes) -> datetime | None:
 def _zone(offset: bytes, name: bytes) -> timezone:
     """Raise ValueError for an offset that no zone can have."""
     if offset:
-        minutes = int(offset[1:3]) * 60 + int(offset[3:])
+        minutes = int(offset[1:3]) * 60 + int(offset[-2:])
         return timezone(timedelta(minutes=-minutes if offset[:1] == b"-" else minutes)) if minutes else UTC
     hours = _ZONES.get(name.lower(), 0)
     return timezone(timedelta(hours=hours)) if hours else UTC

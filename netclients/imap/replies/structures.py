@@ -7,7 +7,6 @@ deviation has a name that starts with ``quirk``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from netclients.errors import ProtocolError
@@ -85,35 +84,33 @@ def _kind(values: _List) -> str:
         return "multipart"  # quirk_no_parts: ("mixed" ("boundary" "x"))
     if len(values) >= 9 and isinstance(values[7], list) and _lower(values[0]) == "message":
         return "message"
-    if len(values) >= 10 and values[7] is None and _lower(values[0]) == "message" and _is_body(values[8]):
-        return "message"  # quirk_nil_envelope
+    # quirk_nil_envelope: the count of lines is there all the same.
+    if len(values) >= 10 and values[7] is None and isinstance(values[9], str) and _lower(values[0]) == "message":
+        return "message"
     return "single"  # quirk_no_envelope: message/rfc822 without envelope and body
 
 
-def _is_body(value: Value) -> bool:
-    return isinstance(value, list) and len(value) > 1
-
-
-def _parts(values: _List) -> Iterator[_List]:
+def _parts(values: _List) -> list[_List]:
+    found: list[_List] = []
     for value in values:
         if not isinstance(value, list):
-            return
-        yield value
+            break
+        found.append(value)
+    return [] if found == [[]] else found  # quirk_no_parts: (() "mixed")
 
 
 def _multipart(node: _Node) -> BodyPart:
     rest = node.values[len(node.children) :]
-    if not node.children and len(rest) > 1 and rest[0] == []:
-        rest = rest[1:]
-    made = BodyPart(
+    if rest[:1] == [[]]:
+        del rest[0]
+    return BodyPart(
         node.number,
         "multipart",
         _lower(rest[0]) if rest else "mixed",  # quirk_no_subtype
         parameters=_parameters(rest[1]) if len(rest) > 1 else {},
-        encoding="7bit",
         parts=tuple(node.children),
+        **_extended(rest[2:]),
     )
-    return _extended(made, rest[2:])
 
 
 def _single(node: _Node) -> BodyPart:
@@ -135,35 +132,34 @@ def _single(node: _Node) -> BodyPart:
         # quirk_lines_of_no_text: some servers count the lines of everything.
         lines = _count(values[7])
         at = 8
-    made = BodyPart(
+    return BodyPart(
         node.number,
         kind,
         subtype,
         parameters=_parameters(values[2]),
         id=_plain(values[3]),
         description=_text(values[4]),
-        encoding=(_lower(values[5]) or "7bit"),
+        encoding=_lower(values[5]) or "7bit",
         size=_count(values[6]) or 0,
         lines=lines,
         md5=_plain(values[at]) if len(values) > at else None,
         **message,
+        **_extended(values[at + 1 :]),
     )
-    return _extended(made, values[at + 1 :])
 
 
-def _extended(part: BodyPart, values: _List) -> BodyPart:
-    """Add what a multipart and a single part have in common: disposition, languages, location, and the unknown."""
+def _extended(values: _List) -> dict[str, Any]:
+    """Return what a multipart and a single part have in common: disposition, languages, location, and the unknown."""
     if not values:
-        return part
+        return {}
     disposition, parameters = _disposition(values[0])
-    return replace(
-        part,
-        disposition=disposition,
-        disposition_parameters=parameters,
-        languages=_languages(values[1]) if len(values) > 1 else (),
-        location=_plain(values[2]) if len(values) > 2 else None,
-        extension=tuple(values[3:]),
-    )
+    return {
+        "disposition": disposition,
+        "disposition_parameters": parameters,
+        "languages": _languages(values[1]) if len(values) > 1 else (),
+        "location": _plain(values[2]) if len(values) > 2 else None,
+        "extension": tuple(values[3:]),
+    }
 
 
 def _disposition(value: Value) -> tuple[str | None, dict[str, str]]:
