@@ -53,10 +53,24 @@ if TYPE_CHECKING:
     from netclients.ftp.types import EntryKind as EntryKind
     from netclients.ftp.types import Features as Features
     from netclients.ftp.types import TransferType as TransferType
+    from netclients.imap.connection import IMAPConnection as IMAPConnection
+    from netclients.imap.connection import Pending as Pending
+    from netclients.imap.listing import MailboxInfo as MailboxInfo
+    from netclients.imap.mailbox import Mailbox as Mailbox
+    from netclients.imap.search import Q as Q
+    from netclients.imap.transfers import Copied as Copied
+    from netclients.imap.transfers import Deleted as Deleted
+    from netclients.imap.transfers import Moved as Moved
     from netclients.mail.compose import compose as compose
     from netclients.mail.dkim import DKIM as DKIM
     from netclients.mail.message import Message as Message
+    from netclients.mail.reading import UID as UID
+    from netclients.mail.reading import Address as Address
+    from netclients.mail.reading import BodyPart as BodyPart
+    from netclients.mail.reading import MessageInfo as MessageInfo
+    from netclients.mail.received import Received as Received
     from netclients.pool import PoolStats as PoolStats
+    from netclients.reader import MailReader as MailReader
     from netclients.retry import RetryPolicy as RetryPolicy
     from netclients.smtp.client import MailSender as MailSender
     from netclients.smtp.client import Outgoing as Outgoing
@@ -102,10 +116,18 @@ _HOMES = {
     "ftp.connection": ("FTPConnection",),
     "ftp.results": ("Download", "Item", "Progress", "Upload"),
     "ftp.types": ("Entry", "EntryKind", "Features", "TransferType"),
+    "imap.connection": ("IMAPConnection", "Pending"),
+    "imap.listing": ("MailboxInfo",),
+    "imap.mailbox": ("Mailbox",),
+    "imap.search": ("Q",),
+    "imap.transfers": ("Copied", "Deleted", "Moved"),
     "mail.compose": ("compose",),
     "mail.dkim": ("DKIM",),
     "mail.message": ("Message",),
+    "mail.reading": ("UID", "Address", "BodyPart", "MessageInfo"),
+    "mail.received": ("Received",),
     "pool": ("PoolStats",),
+    "reader": ("MailReader",),
     "retry": ("RetryPolicy",),
     "smtp.client": ("MailSender", "Outgoing"),
     "smtp.connection": ("SMTPConnection",),

@@ -155,8 +155,10 @@ class Pool(Generic[K]):
 
     # Lending
 
-    async def acquire(self) -> K:
+    async def acquire(self, prefer: Callable[[K], bool] | None = None) -> K:
         """Return a connection that is ready for a command; :meth:`release` it in the end, whatever happens.
+
+        Of the idle ones, one that ``prefer`` is true of, if there is any.
 
         Raises:
             PoolTimeout: none became free, or too many callers wait.
@@ -166,7 +168,7 @@ class Pool(Generic[K]):
         first = False
         while True:
             self._check_usable()
-            connection = self._take_idle()
+            connection = self._take_idle(prefer)
             if connection is None and not self._take_slot(first):
                 connection = await self._queue(front=first)
             first = True
@@ -244,9 +246,12 @@ class Pool(Generic[K]):
         self._connecting = self._waiting = 0
         self._pid = os.getpid()
 
-    def _take_idle(self) -> K | None:
+    def _take_idle(self, prefer: Callable[[K], bool] | None) -> K | None:
         now = time.monotonic()
         self._expire_idle(now)
+        if prefer is not None and (preferred := next(filter(prefer, self._idle), None)) is not None:
+            self._idle.remove(preferred)
+            self._idle.append(preferred)
         while self._idle:
             connection = self._idle.pop()
             if not self._expired(connection, now):

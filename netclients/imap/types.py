@@ -370,6 +370,10 @@ class Fetched(MessageInfo):
         self._values = values
         self.error = error
 
+    def complete(self, raw: bytes) -> None:
+        """The whole message is there: BODY[] was fetched piece by piece."""
+        self._values["BODY[]"] = raw
+
     @property
     def tells_more(self) -> bool:
         """Whether it is about more than flags: those come unasked too, when somebody else changes them."""

@@ -94,6 +94,11 @@ class DeflateStream(ByteStream):
         return self.below.peer
 
     @property
+    def local_address(self) -> str | None:
+        """See :attr:`ByteStream.local_address`."""
+        return self.below.local_address
+
+    @property
     def secured(self) -> bool:
         """See :attr:`ByteStream.secured`."""
         return self.below.secured

@@ -13,7 +13,7 @@ from netclients.imap import arguments
 from netclients.imap.commands import command
 from netclients.imap.connection.dialogue import Dialogue, Pending
 from netclients.imap.ranges import NumberRanges
-from netclients.imap.types import CopyUID, Expunge, Fetched, Status, Vanished
+from netclients.imap.types import UID, CopyUID, Expunge, Fetched, Status, Vanished
 
 if TYPE_CHECKING:
     from netclients.imap.arguments import NumberSet, Piece
@@ -74,6 +74,29 @@ class Messages(Dialogue):
     ) -> Pending[list[Fetched]]:
         """UID FETCH: see :meth:`fetch`. ``vanished``: tell of UIDs that are gone since, as untagged data (QRESYNC)."""
         return self._fetch("UID FETCH", arguments.uid_set(uids), items, changed_since, sink=sink, vanished=vanished)
+
+    def uid_fetch_encoded(
+        self, uids: bytes, items: FetchItems, changed_since: int | None = None
+    ) -> Pending[list[Fetched]]:
+        """UID FETCH of a set that is encoded already."""
+        return self._fetch("UID FETCH", uids, items, changed_since, sink=None, vanished=False)
+
+    def uid_fetch_piece(self, uid: UID, section: str, offset: int, count: int) -> Pending[bytes | None]:
+        """UID FETCH of a piece of one section: ``count`` bytes from ``offset``; fewer at its end, None: not there."""
+        name = arguments.section(section).decode("ascii")
+        item = f"BODY[{name.upper()}]<{offset}>"
+        found: list[bytes] = []
+
+        def collect(response: Response) -> bool:
+            # Several pieces of one message may be on their way: they are told apart by where they begin.
+            if type(response) is not Fetched or item not in response or ("UID" in response and response.uid != uid):
+                return False
+            found.append(response.section(f"{name}<{offset}>"))
+            return True
+
+        words = uid.encode("ascii"), b"(UID BODY.PEEK[%b]%b)" % (name.encode("ascii"), arguments.partial(offset, count))
+        ticket = self.submit(command("UID FETCH", *words).collecting(collect))
+        return Pending(self, ticket, lambda _: found[-1] if found else None)
 
     def _fetch(
         self,

@@ -151,6 +151,11 @@ class Found:
 
     def take_numbers(self, answer: Search) -> None:
         """SEARCH or SORT."""
-        self.ranges += [(number, number) for number in answer.numbers]
+        ranges = self.ranges
+        for number in answer.numbers:
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1] = (ranges[-1][0], number)
+            else:
+                ranges.append((number, number))
         if answer.modseq is not None:
             self.modseq = answer.modseq

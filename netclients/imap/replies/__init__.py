@@ -52,11 +52,11 @@ _DATA = re.compile(rb"\* +(?:([0-9]{1,20}) +)?([!-'*-~]+)")  # any word without 
 def parse_by_grammar(frame: Frame, *, utf8: bool = False, nesting: int = NESTING) -> Response:
     """Do what :func:`parse` does, without the fast ways for what comes often."""
     text = frame.parts[0]
+    if text[:1] == b"+":  # "+ OK" is no tagged reply
+        return Continuation(text[1:].removeprefix(b" "))
     status = STATUS.match(text)
     if status is not None:
         return read_status(status)
-    if text[:1] == b"+":
-        return Continuation(text[1:].removeprefix(b" "))
     found = _DATA.match(text)
     if found is None:
         raise ProtocolError(f"the server sent {printable(repr(text[:80]))} where a response was due")

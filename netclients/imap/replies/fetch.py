@@ -9,7 +9,9 @@ Deviations that are tolerated on purpose carry a name that starts with ``quirk``
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
 
 from netclients.errors import ProtocolError
 from netclients.imap.names import decode_mailbox
@@ -41,6 +43,7 @@ _SMALL = _compiled(rf"{_HEAD}(?:(?:{_ITEM})(?: |(?=\))))+\)")
 _WITH_ENVELOPE = _compiled(rf"{_HEAD}(?:(?:{_ITEM}|ENVELOPE {ENVELOPE})(?: |(?=\))))+\)")
 _BEFORE_CONTENT = _compiled(rf"{_HEAD}(?:(?:{_ITEM}) )*{_CONTENT}")
 _BEHIND_CONTENT = _compiled(rf"(?: (?:{_ITEM})(?=[ )]))*\)")
+_sequence_number = cast("Callable[[bytes], SequenceNumber]", int)  # a NewType would be called for each message
 _FIRST_OF_ENVELOPE = 6  # after the number and five items
 
 
@@ -56,26 +59,26 @@ def fast_fetch(parts: tuple[bytes, ...]) -> Fetched | None:
             values = _values(*groups[1:_FIRST_OF_ENVELOPE])
             if groups[_FIRST_OF_ENVELOPE] is not None:
                 values["ENVELOPE"] = envelope_of_spans(groups[_FIRST_OF_ENVELOPE:])
-            return Fetched(SequenceNumber(int(groups[0])), values)
+            return Fetched(_sequence_number(groups[0]), values)
         found = _SMALL.fullmatch(text)
         if found is None:
             return None
-        number, *items = found.groups()
-        return Fetched(SequenceNumber(int(number)), _values(*items))
+        number, uid, flags, size, date, modseq = found.groups()
+        return Fetched(_sequence_number(number), _values(uid, flags, size, date, modseq))
     if len(parts) != 3:
         return None
     found = _BEFORE_CONTENT.fullmatch(text)
     if found is None:
         return None
-    number, *items, name = found.groups()
-    values = _values(*items)
-    values[name.decode("ascii")] = parts[1]
+    number, uid, flags, size, date, modseq, name = found.groups()
+    values = _values(uid, flags, size, date, modseq)
+    values[name.decode()] = parts[1]
     if parts[2] != b")":
         found = _BEHIND_CONTENT.fullmatch(parts[2])
         if found is None:
             return None
         values.update(_values(*found.groups()))
-    return Fetched(SequenceNumber(int(number)), values)
+    return Fetched(_sequence_number(number), values)
 
 
 def _values(
@@ -83,9 +86,9 @@ def _values(
 ) -> dict[str, object]:
     values: dict[str, object] = {}
     if uid is not None:
-        values["UID"] = uid.decode("ascii")
+        values["UID"] = uid.decode()
     if flags is not None:
-        values["FLAGS"] = _flags(flags)
+        values["FLAGS"] = _usual_flags(flags) if len(flags) < 200 else _flags_of(flags)
     if size is not None:
         values["RFC822.SIZE"] = int(size)
     if date is not None:
@@ -93,10 +96,6 @@ def _values(
     if modseq is not None:
         values["MODSEQ"] = int(modseq)
     return values
-
-
-def _flags(raw: bytes) -> frozenset[str]:
-    return _usual_flags(raw) if len(raw) < 200 else _flags_of(raw)
 
 
 def _flags_of(raw: bytes) -> frozenset[str]:
@@ -151,7 +150,7 @@ def _value(name: str, tokens: Tokens) -> object:
     if name == "FLAGS":
         found = tokens.match(_FLAG_LIST)
         if found is not None:
-            return _flags(found[1])
+            return _flags_of(found[1])
     value = tokens.value()
     if name == "ENVELOPE":
         return Later(envelope, value)

@@ -1,0 +1,385 @@
+"""An open mailbox of ``MailReader`` over IMAP: search, read, mark, copy, move, remove, append.
+
+It holds one connection from its opening to its end. If that is lost, the mailbox is opened over another one, its
+UIDVALIDITY compared, and what only reads or marks goes on; what would do its work twice is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from netclients.errors import (
+    ConfigurationError,
+    NetClientError,
+    OutcomeUnknown,
+    PhaseTimeout,
+    ProtocolError,
+    TransportError,
+    UIDValidityChanged,
+)
+from netclients.imap import arguments
+from netclients.imap.attachments import save_attachments
+from netclients.imap.connection import FetchItems
+from netclients.imap.parts import PartProducer, RawProducer, read_on
+from netclients.imap.reading import ReadProducer
+from netclients.imap.transfers import Copied, Deleted, Moved, copy, delete, move
+from netclients.imap.uploads import Uploadable, append_all
+from netclients.imap.windows import FetchProducer
+from netclients.mail.parsed import parse
+from netclients.mail.reading import UID
+from netclients.retry import Schedule
+from netclients.streams import Stream
+from netclients.transport.disk import in_thread
+
+if TYPE_CHECKING:
+    import os
+    from email.message import EmailMessage
+    from pathlib import Path
+
+    from netclients.imap.arguments import NumberSet
+    from netclients.imap.client import Context
+    from netclients.imap.connection import IMAPConnection
+    from netclients.imap.connection.searching import Algorithm
+    from netclients.imap.search import Criterion, Keywords
+    from netclients.imap.selected import Selected
+    from netclients.imap.types import Thread
+    from netclients.mail.reading import MessageInfo
+    from netclients.mail.received import Received
+
+__all__ = ["Mailbox"]
+
+T = TypeVar("T")
+_ENDS = (TransportError, PhaseTimeout, ProtocolError, OutcomeUnknown)  # what a connection is of no more use after
+_SMALL = 1024 * 1024  # bytes that are parsed without leaving the event loop
+
+
+class Mailbox:
+    """One mailbox, open. Made by ``MailReader.mailbox()``; not for several tasks at once.
+
+    Messages are named by UIDs: one, several, or text such as ``"1:*"`` or ``"5,7:9"``. All methods may raise
+    :class:`~netclients.errors.ReplyError` when the server refuses, and
+    :class:`~netclients.errors.UIDValidityChanged` after a connection was lost.
+    """
+
+    def __init__(self, context: Context, name: str, *, readonly: bool) -> None:
+        self._context = context
+        self._connection: IMAPConnection | None = None
+        self._selected: Selected | None = None
+        self._uid_validity: int | None = None
+        self._over = False
+        self.name: str = name
+        self.readonly: bool = readonly
+
+    # What the server says of it
+
+    @property
+    def exists(self) -> int:
+        """How many messages it has, as far as the server has said."""
+        return self._state.exists
+
+    @property
+    def uid_validity(self) -> int:
+        """UIDVALIDITY: while it stays the same, a UID names the same message (RFC 9051 section 2.3.1.1)."""
+        return self._state.uid_validity
+
+    @property
+    def uid_next(self) -> int | None:
+        """UIDNEXT at the opening: messages that come later have this UID or a higher one; None: not known."""
+        return self._state.uid_next
+
+    @property
+    def highest_modseq(self) -> int | None:
+        """HIGHESTMODSEQ (RFC 7162); None if the server keeps no mod-sequences here."""
+        return self._state.highest_modseq
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags in use here."""
+        return self._state.flags
+
+    @property
+    def permanent_flags(self) -> tuple[str, ...] | None:
+        r"""Flags that can be set for good, ``\*`` among them if new ones can be made; None: not known."""
+        return self._state.permanent_flags
+
+    @property
+    def _state(self) -> Selected:
+        if self._selected is None:
+            raise ConfigurationError(f"{self.name} is not open: async with reader.mailbox(…) opens it")
+        return self._selected
+
+    # Finding
+
+    async def search(self, *query: Criterion | None, **keywords: Unpack[Keywords]) -> list[UID]:
+        """Search (RFC 9051 section 6.4.4): keywords, a :class:`netclients.Q`, or text in IMAP's words; all must hold.
+
+        Raises:
+            UnsupportedError: the server lacks the extension that a criterion needs.
+        """
+        found = await self.run("search", lambda connection: connection.uid_search(*query, **keywords))
+        return [UID(str(number)) for number in found.numbers]
+
+    async def sort(
+        self, keys: str | Iterable[str], *query: Criterion | None, **keywords: Unpack[Keywords]
+    ) -> list[UID]:
+        """Search, ordered by ``keys`` such as ``"date"``, ``"-size"``, ``["subject", "arrival"]`` (RFC 5256).
+
+        Raises:
+            UnsupportedError: the server can't sort.
+        """
+        found = await self.run("sort", lambda connection: connection.uid_sort(keys, *query, **keywords))
+        return [UID(str(number)) for number in found.numbers]
+
+    async def thread(
+        self, algorithm: Algorithm = "REFERENCES", *query: Criterion | None, **keywords: Unpack[Keywords]
+    ) -> tuple[Thread, ...]:
+        """Search, as conversations (RFC 5256): trees whose ``number`` is a UID.
+
+        Raises:
+            UnsupportedError: the server does not know the algorithm.
+        """
+        return await self.run("thread", lambda connection: connection.uid_thread(algorithm, *query, **keywords))
+
+    # Reading
+
+    def fetch(
+        self, uids: NumberSet = "1:*", *, changed_since: int | None = None, **items: Unpack[FetchItems]
+    ) -> Stream[MessageInfo]:
+        r"""Fetch what is asked for of each message (RFC 9051 section 6.4.5); other commands may be given meanwhile.
+
+        ``flags``, ``size``, ``internal_date``, ``envelope``, ``structure``, ``body`` (the whole message, at most
+        ``Bounds.read`` bytes, as ``raw``; a section's name for a part of it), ``headers`` (names of fields),
+        ``modseq``, ``preview``, ``email_id``, ``thread_id``, ``save_date``, ``extra`` (items by their names).
+        ``changed_since``: a mod-sequence. What was not asked for raises ``NotFetched`` when it is looked at. ``\Seen``
+        is never set. UIDs that don't exist are passed over.
+        """
+        return Stream(FetchProducer(self, uids, items, changed_since))
+
+    async def read(self, uid: UID | int) -> EmailMessage:
+        """Read one message (BODY.PEEK[]), parsed.
+
+        Raises:
+            PermanentReplyError: there is no such message.
+            ProtocolError: it has more than ``Bounds.read`` bytes: see :meth:`stream`.
+        """
+        raw = await read_on(self, _one(uid), b"")
+        if len(raw) > _SMALL:
+            return await in_thread(lambda: parse((raw,)))
+        return parse((raw,))
+
+    def read_many(self, uids: NumberSet) -> Stream[Received]:
+        """Read messages whole, each of at most ``Bounds.read`` bytes; one that is gone, or too large, has ``error``."""
+        return Stream(ReadProducer(self, uids))
+
+    def stream(self, uid: UID | int, part: str | None = None) -> Stream[bytes]:
+        """Stream one part, such as ``"1.2"`` (see :attr:`MessageInfo.structure`), decoded; None: the message as it is.
+
+        It is fetched a piece at a time, several pieces ahead, so that its size does not matter.
+
+        Raises:
+            PermanentReplyError: there is no such message, or it has no such part.
+        """
+        if part is None:
+            return Stream(RawProducer(self, _one(uid), ""))
+        arguments.section(part)
+        return Stream(PartProducer(self, _one(uid), part))
+
+    async def save_attachments(
+        self, uid: UID | int, directory: str | os.PathLike[str], *, overwrite: bool = False
+    ) -> list[Path]:
+        """Save a message's attachments into ``directory``, decoded, under names made harmless; return their paths.
+
+        A name that exists gets a number, unless ``overwrite``. Each file appears when it is complete.
+
+        Raises:
+            LocalFileError: a file can't be written.
+        """
+        return await save_attachments(self, _one(uid), directory, overwrite=overwrite)
+
+    # Changing
+
+    async def store(
+        self,
+        uids: NumberSet,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        replace: Iterable[str] | None = None,
+        unchanged_since: int | None = None,
+    ) -> tuple[UID, ...]:
+        """Add and remove flags, or replace them all (RFC 9051 section 6.4.6).
+
+        ``unchanged_since``: leave messages alone that have changed after this mod-sequence (RFC 7162); their UIDs are
+        returned.
+
+        Raises:
+            ConfigurationError: nothing is asked for, or both ``replace`` and one of the others.
+            UnsupportedError: ``unchanged_since``, and the server keeps no mod-sequences.
+        """
+        changes: list[tuple[Iterable[str], str]] = []
+        if replace is not None:
+            changes.append((_flags(replace), ""))
+        changes += [(flags, how) for flags, how in ((_flags(add), "+"), (_flags(remove), "-")) if flags]
+        if not changes or (replace is not None and len(changes) > 1):
+            raise ConfigurationError("store() takes add= and remove=, or replace=")
+        sets = arguments.uid_sets(uids)
+
+        async def store(connection: IMAPConnection) -> list[str]:
+            answers = [
+                connection.uid_store(part.decode("ascii"), flags, how=how, unchanged_since=unchanged_since)  # type: ignore[arg-type]
+                for flags, how in changes
+                for part in sets
+            ]
+            return [modified for answer in answers for _, modified in (await answer,) if modified]
+
+        left = await self.run("store", store, repeatable=unchanged_since is None)
+        return tuple(UID(uid) for modified in left for uid in modified.split(","))
+
+    async def copy(self, uids: NumberSet, mailbox: str) -> Copied:
+        """Copy messages into another mailbox (RFC 9051 section 6.4.7).
+
+        Raises:
+            PermanentReplyError: there is no such mailbox (``response_code`` is ``"TRYCREATE"``), or no room.
+            OutcomeUnknown: the reply was lost.
+        """
+        return await copy(self, arguments.uid_sets(uids), mailbox)
+
+    async def move(self, uids: NumberSet, mailbox: str) -> Moved:
+        r"""Move messages into another mailbox (RFC 6851), by COPY, STORE and UID EXPUNGE where there is no MOVE.
+
+        Without UIDPLUS either, they stay here marked as ``\Deleted``, and ``expunged`` is False.
+
+        Raises:
+            PermanentReplyError, OutcomeUnknown: see :meth:`copy`.
+        """
+        return await move(self, arguments.uid_sets(uids), mailbox)
+
+    async def delete(self, uids: NumberSet) -> Deleted:
+        r"""Delete these messages and no others: mark them as ``\Deleted`` and expunge them by UID (RFC 4315).
+
+        Without UIDPLUS they stay marked, and ``expunged`` is False: a plain EXPUNGE would take what others have marked.
+        """
+        return await delete(self, arguments.uid_sets(uids))
+
+    async def expunge_all(self) -> None:
+        r"""EXPUNGE: remove ALL messages that anybody has marked as ``\Deleted`` (RFC 9051 section 6.4.3).
+
+        Raises:
+            OutcomeUnknown: the reply was lost.
+        """
+        await self.run("expunge", lambda connection: connection.expunge(), repeatable=False)
+
+    async def append(
+        self, message: Uploadable, *, flags: Iterable[str] = (), date: datetime | None = None
+    ) -> UID | None:
+        """Append one message (RFC 9051 section 6.3.12), streamed; return its UID if the server tells (UIDPLUS).
+
+        ``message``: what ``compose`` made, one of :mod:`email`, bytes, or the path of a file. ``date``: its
+        INTERNALDATE, with a zone.
+
+        Raises:
+            OutcomeUnknown: the reply was lost: it is there, or not.
+            LocalFileError: a file can't be read. Nothing was appended.
+        """
+        [uid] = await append_all(self, [message], tuple(flags), date)
+        return uid
+
+    async def append_many(
+        self, messages: Iterable[Uploadable], *, flags: Iterable[str] = (), date: datetime | None = None
+    ) -> list[UID | None]:
+        """Append several messages: all of them or none where the server can (MULTIAPPEND, RFC 3502), else one by one.
+
+        Raises:
+            OutcomeUnknown, LocalFileError: see :meth:`append`.
+        """
+        return await append_all(self, list(messages), tuple(flags), date)
+
+    async def refresh(self) -> None:
+        """NOOP: hear what is new; ``exists`` and the like are as of now then."""
+        await self.run("refresh", lambda connection: connection.noop())
+
+    # The connection
+
+    @property
+    def read_limit(self) -> int:
+        """Bytes of the largest message that is kept in memory."""
+        return self._context.settings.bounds.read
+
+    async def run(self, what: str, call: Callable[[IMAPConnection], Awaitable[T]], *, repeatable: bool = True) -> T:
+        """Do something over the connection; if that is lost, or the server has no time, once more over another."""
+        schedule = Schedule(self._context.policy, f"{what} in {self.name}", self._context.settings.trace)
+        while True:
+            try:
+                return await call(await self._ready())
+            except NetClientError as error:
+                if isinstance(error, _ENDS):
+                    self._let_go(f"{type(error).__name__}")
+                await schedule.pause(error, repeatable=repeatable or self._connection is not None)
+
+    async def _ready(self) -> IMAPConnection:
+        if self._over:
+            raise ConfigurationError(f"{self.name} was closed")
+        if self._connection is not None:
+            return self._connection
+        connection = await self._context.acquire(self.name)
+        try:
+            selected = await self._open(connection)
+            before = self._uid_validity
+            if before is not None and selected.uid_validity != before:
+                raise UIDValidityChanged(self.name, before, selected.uid_validity)
+        except BaseException:
+            self._context.pool.release(connection)
+            raise
+        self._uid_validity = selected.uid_validity
+        self._selected = selected
+        self._connection = connection
+        return connection
+
+    async def _open(self, connection: IMAPConnection) -> Selected:
+        selected = connection.selected
+        if selected is not None and selected.name == self.name and (self.readonly or not selected.readonly):
+            await connection.noop()
+            if connection.selected is selected:
+                _forget_news(connection)
+                return selected
+        selected = await connection.select(self.name, readonly=self.readonly, condstore=connection.has("CONDSTORE"))
+        _forget_news(connection)
+        return selected
+
+    def _let_go(self, reason: str) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort(reason)
+            self._context.pool.release(connection)
+
+    async def __aenter__(self) -> Self:
+        await self.run("open", _nothing)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over = True
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._context.pool.release(connection)
+
+
+def _one(uid: UID | int) -> UID:
+    encoded = arguments.uid_set(uid)
+    if not encoded.isdigit():
+        raise ConfigurationError(f"{uid!r} is not one UID")
+    return UID(encoded.decode("ascii"))
+
+
+def _flags(flags: Iterable[str]) -> list[str]:
+    return [flags] if isinstance(flags, str) else list(flags)
+
+
+def _forget_news(connection: IMAPConnection) -> None:
+    while connection.next_untagged() is not None:
+        pass
+
+
+async def _nothing(_: IMAPConnection) -> None:
+    return None
