@@ -139,7 +139,8 @@ class _Active:
 
     async def prepare(self) -> None:
         connection = self._connection
-        address = connection.local_address
+        address = connection.stream.local_address
+        assert address is not None  # no FTP on Unix sockets
         self._listener = Listener(address)
         port = self._listener.port
         protocol = b"2" if ":" in address else b"1"

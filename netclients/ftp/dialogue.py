@@ -35,12 +35,6 @@ class Dialogue(Conversation[Command, Reply]):
         self._prepared_port: int | None = None
         self._transfer: Transfer | None = None
 
-    @property
-    def local_address(self) -> str:
-        """The address that the server sees this connection come from, without proxies."""
-        sock = self._engine.stream.socket
-        return str(sock.getsockname()[0])
-
     @contextlib.contextmanager
     def half_said(self) -> Iterator[None]:
         """Around commands of which the first (REST, RNFR) changes the meaning of the next: all of them, or no reuse."""

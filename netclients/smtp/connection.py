@@ -94,11 +94,9 @@ class SMTPConnection(Conversation[Command, Reply]):
         name = name or self.settings.ehlo_name
         if name is not None:
             return arguments.domain(name)
-        sock = self.stream.socket
-        address = sock.getsockname()
-        if not isinstance(address, tuple):
+        host = self.stream.local_address
+        if host is None:
             return b"localhost"
-        host = str(address[0]).partition("%")[0]
         return (f"[IPv6:{host}]" if ":" in host else f"[{host}]").encode("ascii")
 
     async def starttls(self) -> Extensions:

@@ -137,6 +137,12 @@ class MemoryStream(ByteStream):
         return self._peer
 
     @property
+    def local_address(self) -> str | None:
+        """The same: both sides are here."""
+        self._check_open()
+        return self._peer
+
+    @property
     def stalled(self) -> bool:
         """Whether the last try was in vain; nothing happens by waiting."""
         return self._in_vain > 0

@@ -69,6 +69,15 @@ class ByteStream(ABC):
     def peer(self) -> str:
         """The peer's address, without its port."""
 
+    @property
+    @abstractmethod
+    def local_address(self) -> str | None:
+        """Our address, as the peer sees it if nothing stands in between, without port and zone; None: there is none.
+
+        Raises:
+            ConnectionLost: the connection is closed.
+        """
+
     @abstractmethod
     def abort(self) -> None:
         """Close at once, without a word to the peer. May be called again, and while a task waits."""
@@ -193,6 +202,15 @@ class SocketStream(ByteStream):
     def peer(self) -> str:
         """The address, or the path of a Unix socket."""
         return self._peer
+
+    @property
+    def local_address(self) -> str | None:
+        """See :attr:`ByteStream.local_address`; a Unix socket has none."""
+        try:
+            name = self._socket.getsockname()
+        except OSError as error:
+            raise self._lost(error) from error
+        return str(name[0]).partition("%")[0] if isinstance(name, tuple) else None
 
     def try_recv_into(self, buffer: bytearray | memoryview) -> int | None:
         """See :meth:`ByteStream.try_recv_into`."""

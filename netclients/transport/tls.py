@@ -149,6 +149,11 @@ class TLSStream(ByteStream):
         return self._stream.peer
 
     @property
+    def local_address(self) -> str | None:
+        """See :attr:`ByteStream.local_address`."""
+        return self._stream.local_address
+
+    @property
     def socket(self) -> Socket:
         """The socket of the stream below."""
         return self._stream.socket

@@ -15,6 +15,7 @@ from netclients import (
     DSN,
     ConfigurationError,
     ConnectError,
+    ConnectionLost,
     LocalFileError,
     MailSender,
     Message,
@@ -835,3 +836,11 @@ async def test_a_session_that_a_borrower_has_changed_is_not_lent_again() -> None
                 await lent.login("ada", "s3cret")
             assert (await sender.send(TEXT, "a@x", ["b@x"])).ok
         assert server.messages[0].authenticated is None
+
+
+@pytest.mark.parametrize("hello", ["ehlo", "helo", "lhlo"])
+async def test_hello_on_a_connection_that_is_closed(server: SMTPServer, hello: str) -> None:
+    async with sender_of(server) as sender, sender.connection() as connection:
+        connection.abort("test")
+        with pytest.raises(ConnectionLost, match="closed"):
+            await getattr(connection, hello)()

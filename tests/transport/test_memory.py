@@ -103,7 +103,7 @@ def test_leaving_in_the_middle(step: object, message: str) -> None:
 def test_reset() -> None:
     played = MemoryStream([Say(b"a"), Reset()])
     assert read(played) == b"a"
-    for act in (lambda: read(played), lambda: played.try_send(b"x"), played.send_eof):
+    for act in (lambda: read(played), lambda: played.try_send(b"x"), played.send_eof, lambda: played.local_address):
         with pytest.raises(ConnectionLost, match="reset by the script"):
             act()
 

@@ -50,6 +50,17 @@ async def test_bytes_both_ways() -> None:
         await stream.aclose()
 
 
+async def test_our_own_address() -> None:
+    with pair() as (stream, theirs):
+        assert stream.local_address == theirs.getpeername()[0] == "127.0.0.1"
+        stream.abort()
+        with pytest.raises(ConnectionLost, match="closed from this side"):
+            _ = stream.local_address
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert SocketStream(ours, "/run/x").local_address is None
+
+
 async def test_a_large_write_to_a_slow_reader() -> None:
     data = os.urandom(8 * 1024 * 1024)
     received = bytearray()

@@ -76,6 +76,7 @@ async def test_bytes_both_ways(version: ssl.TLSVersion) -> None:
         stream = await dial(address, dialer=Dialer(context=client_context(version)))
         assert stream.version == {771: "TLSv1.2", 772: "TLSv1.3"}[version]
         assert (stream.peer, stream.closed_cleanly, stream.unsent) == ("127.0.0.1", False, False)
+        assert stream.local_address == "127.0.0.1"
         await stream.send_all(data, 10, "stall")
         assert await read(stream) == data
         assert stream.closed_cleanly
