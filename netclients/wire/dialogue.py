@@ -91,8 +91,9 @@ Event = Sent[C, R] | Preliminary[C, R] | Completed[C, R] | Unsolicited[R]
 
 
 class Dialogue(ABC, Generic[C, R]):
-    """One connection's commands and replies. ``greeting`` is the ticket of what the server says first, ``goodbye`` what it says last.
+    """One connection's commands and replies.
 
+    ``greeting`` is the ticket of what the server says first, ``goodbye`` what it says last; None: nothing yet.
     ``bears``: see :class:`~netclients.wire.pipeline.Pipeline`.
     """
 
