@@ -33,6 +33,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ATOM, _PLAIN, _OPEN, _CLOSE, _ESCAPED, _LITERAL = range(1, 7)
+_END = re.compile(rb" *+\Z")
 _ESCAPE = re.compile(rb'\\(["\\])')
 
 
@@ -89,7 +90,7 @@ class Tokens:
     @property
     def ended(self) -> bool:
         """Whether nothing but spaces follows."""
-        return self._index == len(self._parts) - 1 and not self.text[self.at :].strip(b" ")
+        return self._index == len(self._parts) - 1 and _END.match(self.text, self.at) is not None
 
     def rest(self) -> list[Value]:
         """Read all values up to the end of the response."""
