@@ -129,8 +129,8 @@ class Command:
     """One command: ``verb`` as it is sent, and the ``pieces`` behind it.
 
     ``collect`` takes untagged data that answers it, ``literal`` what is too large to be kept; ``tagged``: that data
-    names the command (ESEARCH). ``mailbox``: the one that SELECT and EXAMINE open. ``shown``: for people, in place of
-    pieces that are secret.
+    names the command (ESEARCH). ``largest``: bytes of the longest string that was asked for. ``mailbox``: the one that
+    SELECT and EXAMINE open. ``shown``: for people, in place of pieces that are secret.
     """
 
     verb: str
@@ -139,6 +139,7 @@ class Command:
     collect: Collect | None = None
     literal: TakeLiteral | None = None
     tagged: bool = False
+    largest: int | None = None
     mailbox: str | None = None
     shown: str = field(default="", repr=False)
 

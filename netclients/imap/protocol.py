@@ -41,7 +41,8 @@ from netclients.wire.pipeline import Pipelining, Ticket
 __all__ = ["IMAPEvent", "IMAPProtocol", "State"]
 
 _SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
-_MOST_UNTAGGED = 100_000  # events that nobody has fetched
+_KEPT_UNTAGGED = 10_000  # responses that nobody has asked for: older ones are forgotten
+_MOST_UNTAGGED = 5_000_000  # of them within one command: a mailbox may be emptied by somebody else
 
 
 class State(enum.Enum):
@@ -117,7 +118,8 @@ class IMAPProtocol(Dialogue[Command, Status]):
         self._tagged: dict[str, Ticket[Command, Status]] = {}
         self._writing: _Writing | None = None
         self._raw: list[bytes] = []
-        self._untagged: deque[Response] = deque()
+        self._untagged: deque[Response] = deque(maxlen=_KEPT_UNTAGGED)
+        self._unclaimed = 0
         self._sealed = ""
         self._introduced = False
         self._opening: Selected | None = None
@@ -264,9 +266,15 @@ class IMAPProtocol(Dialogue[Command, Status]):
         return text
 
     def _sink(self, text: Sequence[bytes], size: int) -> Callable[[memoryview], None] | None:
+        largest: int | None = 0
         for ticket in self._pipeline.awaiting:
-            if (take := ticket.command.literal) is not None:
-                return take(text, size)
+            sent = ticket.command
+            if sent.literal is not None:
+                return sent.literal(text, size)
+            if sent.traits.answers == "fetch" and largest is not None:
+                largest = None if sent.largest is None else max(largest, sent.largest)
+        if largest and size > largest:
+            raise ProtocolError(f"the server sent a string of {size} bytes where at most {largest} were asked for")
         return None
 
     def _take(self, frame: Frame) -> None:
@@ -299,7 +307,8 @@ class IMAPProtocol(Dialogue[Command, Status]):
             if collect is not None and collect(response):
                 return
         self._untagged.append(response)
-        if len(self._untagged) > _MOST_UNTAGGED:
+        self._unclaimed += 1
+        if self._unclaimed > _MOST_UNTAGGED:
             raise ProtocolError(f"the server sent more than {_MOST_UNTAGGED:,} responses that nobody asked for")
 
     def _take_continuation(self, response: Continuation) -> None:
@@ -350,6 +359,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         ticket = self._tagged.pop(status.tag, None)
         if ticket is None:
             raise ProtocolError(f"the server answered a command that does not exist: {status}")
+        self._unclaimed = 0
         self._note_code(status)
         writing = self._writing
         if writing is not None and writing.ticket is ticket:

@@ -8,13 +8,17 @@ __all__ = ["NumberRanges"]
 
 
 class NumberRanges:
-    """An encoded set, such as ``b"1:3,7,9:*"``. One with ``*`` or ``$`` may hold anything: only the server knows."""
+    """An encoded set, such as ``b"1:3,7,9:*"``. One with ``*`` or ``$`` may hold anything: only the server knows.
 
-    __slots__ = ("_first", "_last", "_open")
+    ``count``: how many numbers it has, those twice that are in it twice; None: only the server knows.
+    """
+
+    __slots__ = ("_first", "_last", "_open", "count")
 
     def __init__(self, encoded: bytes) -> None:
         self._open = b"*" in encoded or encoded == b"$"
         ranges = [] if self._open else sorted(_bounds(part) for part in encoded.split(b","))
+        self.count: int | None = None if self._open else sum(last - first + 1 for first, last in ranges)
         self._first = [first for first, _ in ranges]
         # Ranges may overlap: what counts is how far all of them up to here reach.
         self._last = [last for _, last in ranges]

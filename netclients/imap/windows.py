@@ -105,7 +105,9 @@ class FetchProducer(Producer["MessageInfo"]):
         return list({message.uid if "UID" in message else f"#{message.number}": message for message in found}.values())
 
     def _submit(self, window: _Window, connection: IMAPConnection) -> None:
-        window.answer = connection.uid_fetch_encoded(window.uids, self._items, self._changed_since)
+        window.answer = connection.uid_fetch_encoded(
+            window.uids, self._items, self._changed_since, _FIRST_PIECE if self._bodies else None
+        )
         window.on = connection
 
     async def _complete(self, message: Fetched) -> None:

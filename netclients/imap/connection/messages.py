@@ -6,9 +6,10 @@ Each exists twice: by sequence numbers, and by UIDs as ``uid_…``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
-from netclients.errors import ConfigurationError
+from netclients.errors import ConfigurationError, NotFetched, ProtocolError
 from netclients.imap import arguments
 from netclients.imap.commands import command
 from netclients.imap.connection.dialogue import Dialogue, Pending
@@ -24,6 +25,7 @@ __all__ = ["FetchItems", "Messages"]
 
 Sink = Callable[[memoryview], None]
 _MARKS = frozenset({b"UID", b"FLAGS", b"MODSEQ"})
+_MOST_ANSWERS = 10_000_000
 
 
 class FetchItems(TypedDict, total=False):
@@ -76,10 +78,10 @@ class Messages(Dialogue):
         return self._fetch("UID FETCH", arguments.uid_set(uids), items, changed_since, sink=sink, vanished=vanished)
 
     def uid_fetch_encoded(
-        self, uids: bytes, items: FetchItems, changed_since: int | None = None
+        self, uids: bytes, items: FetchItems, changed_since: int | None = None, largest: int | None = None
     ) -> Pending[list[Fetched]]:
-        """UID FETCH of a set that is encoded already."""
-        return self._fetch("UID FETCH", uids, items, changed_since, sink=None, vanished=False)
+        """UID FETCH of a set that is encoded already; ``largest``: bytes of the longest string that may come."""
+        return self._fetch("UID FETCH", uids, items, changed_since, sink=None, vanished=False, largest=largest)
 
     def uid_fetch_piece(self, uid: UID, section: str, offset: int, count: int) -> Pending[bytes | None]:
         """UID FETCH of a piece of one section: ``count`` bytes from ``offset``; fewer at its end, None: not there."""
@@ -95,8 +97,8 @@ class Messages(Dialogue):
             return True
 
         words = uid.encode("ascii"), b"(UID BODY.PEEK[%b]%b)" % (name.encode("ascii"), arguments.partial(offset, count))
-        ticket = self.submit(command("UID FETCH", *words).collecting(collect))
-        return Pending(self, ticket, lambda _: found[-1] if found else None)
+        sent = replace(command("UID FETCH", *words), collect=collect, largest=count)
+        return Pending(self, self.submit(sent), lambda _: found[-1] if found else None)
 
     def _fetch(
         self,
@@ -107,6 +109,7 @@ class Messages(Dialogue):
         *,
         sink: Sink | None,
         vanished: bool,
+        largest: int | None = None,
     ) -> Pending[list[Fetched]]:
         wanted = arguments.fetch_items(**items)
         words: list[Piece] = [which, wanted]
@@ -120,7 +123,7 @@ class Messages(Dialogue):
         sent = command(verb, *words).collecting(
             _collector(found, which, wanted, uid=verb[0] == "U"), None if sink is None else (lambda _, __: sink)
         )
-        return Pending(self, self.submit(sent), lambda _: found)
+        return Pending(self, self.submit(replace(sent, largest=largest)), lambda _: found)
 
     def store(
         self,
@@ -226,19 +229,28 @@ def _collector(found: list[Fetched], which: bytes, wanted: bytes, *, uid: bool) 
     """Take what is said of the messages that were named; if more than flags was asked for, flags alone are news."""
     marks_only = _MARKS.issuperset(wanted[1:-1].split())
     named = NumberRanges(which)
+    # Each message may change in the middle of the answer, but not for ever.
+    most = _MOST_ANSWERS if named.count is None else min(_MOST_ANSWERS, 10 * named.count + 1000)
 
     def collect(response: Response) -> bool:
         if type(response) is not Fetched or not (marks_only or response.error is not None or response.tells_more):
             return False
-        if uid and "UID" in response:
-            if int(response.uid) not in named:
-                return False
-        elif not uid and response.number not in named:
+        number = _uid(response) if uid else response.number
+        if number is not None and number not in named:
             return False
         found.append(response)
+        if len(found) > most:
+            raise ProtocolError(f"the server sent more than {most:,} answers about the messages that were named")
         return True
 
     return collect
+
+
+def _uid(response: Fetched) -> int | None:
+    try:
+        return int(response.uid)
+    except (NotFetched, ProtocolError):
+        return None  # whoever asked will see
 
 
 def _modified(status: Status) -> str:
