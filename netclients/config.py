@@ -9,12 +9,13 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netclients.errors import ConfigurationError
+from netclients.numbers import positive, whole_number
 
 __all__ = [
     "Bounds",
@@ -334,15 +335,15 @@ def resolve_tls(
     return TLSMode.NONE if plain else TLSMode.STARTTLS
 
 
-def _check_positive(value: object, *, optional: frozenset[str] = frozenset()) -> None:
+def _check_numbers(value: object, *, whole: Collection[str] = (), optional: Collection[str] = ()) -> None:
     for entry in fields(value):  # type: ignore[arg-type]
-        number = getattr(value, entry.name)
-        if number is None:
-            if entry.name in optional:
-                continue
-        elif isinstance(number, (int, float)) and not isinstance(number, bool) and number > 0:
+        name, number = f"{type(value).__name__}.{entry.name}", getattr(value, entry.name)
+        if number is None and entry.name in optional:
             continue
-        raise ConfigurationError(f"{type(value).__name__}.{entry.name}={number!r} must be a positive number")
+        if entry.name in whole:
+            whole_number(name, number, 1)
+        else:
+            positive(name, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,7 @@ class Timeouts:
     """Replies that end a transfer (RFC 5321 section 4.5.3.2 asks for ten minutes)."""
 
     def __post_init__(self) -> None:
-        _check_positive(self, optional=frozenset(entry.name for entry in fields(self)))
+        _check_numbers(self, optional=self.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +387,8 @@ class PoolLimits:
     """A connection unused for longer is asked for a sign of life before it is used."""
 
     def __post_init__(self) -> None:
-        _check_positive(self, optional=frozenset({"max_uses", "max_waiting"}))
+        counts = ("max_connections", "max_idle", "max_uses", "max_waiting")
+        _check_numbers(self, whole=counts, optional=("max_uses", "max_waiting"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,4 +409,4 @@ class Bounds:
     """One response of IMAP, all its lines and strings."""
 
     def __post_init__(self) -> None:
-        _check_positive(self)
+        _check_numbers(self, whole=self.__slots__)

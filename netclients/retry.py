@@ -14,7 +14,6 @@ from typing import TypeVar
 import anyio
 
 from netclients.errors import (
-    ConfigurationError,
     ConnectError,
     ConnectionLost,
     PhaseTimeout,
@@ -23,6 +22,7 @@ from netclients.errors import (
     TruncatedTransfer,
 )
 from netclients.events import Trace
+from netclients.numbers import positive, whole_number
 
 __all__ = ["RetryPolicy", "Schedule", "is_temporary", "retrying"]
 
@@ -45,10 +45,10 @@ class RetryPolicy:
     maximum: float = 30
 
     def __post_init__(self) -> None:
-        for name, least in (("attempts", 1), ("total", 0), ("initial", 0), ("maximum", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not value >= least:
-                raise ConfigurationError(f"RetryPolicy.{name}={value!r} must be a number, at least {least}")
+        whole_number("RetryPolicy.attempts", self.attempts, 1)
+        positive("RetryPolicy.total", self.total, or_zero=True)
+        positive("RetryPolicy.initial", self.initial, or_zero=True, finite=True)
+        positive("RetryPolicy.maximum", self.maximum, or_zero=True, finite=True)
 
 
 def is_temporary(error: BaseException) -> bool:

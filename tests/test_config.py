@@ -258,19 +258,23 @@ BAD_NUMBERS = [0, -1, math.nan, -math.inf, "10", True, [], b"1"]
 
 
 @pytest.mark.parametrize("value", BAD_NUMBERS)
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (Timeouts, "connect"),
-        (Timeouts, "complete"),
-        (PoolLimits, "max_connections"),
-        (PoolLimits, "max_uses"),
-        (Bounds, "line"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "name"), [(Timeouts, "connect"), (Timeouts, "complete"), (PoolLimits, "max_age")])
 def test_bad_numbers(kind: type, name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=f"{kind.__name__}.{name}=.* must be a positive number"):
         kind(**{name: value})
+
+
+@pytest.mark.parametrize("value", [*BAD_NUMBERS, 0.5, 1.5, 2.0, math.inf])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(PoolLimits, "max_connections"), (PoolLimits, "max_uses"), (Bounds, "line"), (Bounds, "literal")]
+)
+def test_counts_are_whole(kind: type, name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"{kind.__name__}.{name}=.* must be a whole number, at least 1"):
+        kind(**{name: value})
+
+
+def test_numbers() -> None:
+    assert (Timeouts(reply=math.inf).reply, PoolLimits(max_age=0.5).max_age) == (math.inf, 0.5)
 
 
 def test_none_only_where_it_means_something() -> None:

@@ -217,3 +217,22 @@ def test_a_pause_is_never_longer_than_the_maximum(attempt: int, initial: float, 
     delay = schedule._delay()
     assert delay is not None
     assert 0 <= delay <= maximum
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1.5, True, float("inf"), "4", None])
+def test_attempts_are_counted(attempts: object) -> None:
+    with pytest.raises(errors.ConfigurationError, match="RetryPolicy.attempts=.* must be a whole number, at least 1"):
+        RetryPolicy(attempts=attempts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["total", "initial", "maximum"])
+@pytest.mark.parametrize("value", [-1, True, float("nan"), "4", None])
+def test_pauses_are_seconds(name: str, value: object) -> None:
+    with pytest.raises(errors.ConfigurationError, match=f"RetryPolicy.{name}=.* must be a number, at least 0"):
+        RetryPolicy(**{name: value})  # type: ignore[arg-type]
+
+
+def test_total_may_be_for_ever() -> None:
+    assert RetryPolicy(total=float("inf")).total == float("inf")
+    with pytest.raises(errors.ConfigurationError, match="finite"):
+        RetryPolicy(maximum=float("inf"))

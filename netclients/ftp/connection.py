@@ -195,7 +195,7 @@ class FTPConnection(Dialogue):
 
     async def allo(self, size: int) -> None:
         """ALLO: announce the size in bytes of the next upload."""
-        await self.expect(command("ALLO", arguments.number(size)))
+        await self.expect(command("ALLO", arguments.number(size, "size")))
 
     async def abor(self) -> Reply:
         """ABOR with no transfer under way; a running one is ended by closing its data connection."""

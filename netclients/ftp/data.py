@@ -57,7 +57,7 @@ async def open_transfer(
         await channel.prepare()
         if offset:
             with connection.half_said():
-                await connection.expect(command("REST", arguments.number(offset)))
+                await connection.expect(command("REST", arguments.number(offset, "offset")))
                 ticket = connection.submit(verb)
         else:
             ticket = connection.submit(verb)

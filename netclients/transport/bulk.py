@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from netclients.errors import ConfigurationError, NetClientError
+from netclients.errors import NetClientError
+from netclients.numbers import positive
 from netclients.transport.callers import CallerError, callers_errors
 from netclients.transport.disk import in_thread
 from netclients.transport.readiness import Turn, checkpoint
@@ -52,12 +53,7 @@ class RateLimit:
     """At most ``rate`` bytes a second, over all transfers that share it."""
 
     def __init__(self, rate: float) -> None:
-        try:
-            self._rate = float(rate) if 0 < rate < float("inf") else 0
-        except (TypeError, ValueError, OverflowError):
-            self._rate = 0
-        if not self._rate:
-            raise ConfigurationError(f"limit_rate={rate!r:.80} must be a positive number")
+        self._rate = positive("limit_rate", rate, finite=True)
         self._due = 0.0
 
     @property

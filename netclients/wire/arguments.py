@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from netclients.errors import ConfigurationError, printable
+from netclients.numbers import whole_number
 
 __all__ = ["checked", "domain", "esmtp_parameter", "mailbox", "number", "text", "token", "xtext"]
 
@@ -64,15 +65,13 @@ def token(value: str) -> bytes:
     return value.encode("ascii")
 
 
-def number(value: int) -> bytes:
-    """Encode a count or an offset.
+def number(value: int, name: str = "number") -> bytes:
+    """Encode a count or an offset; ``name`` is what the caller knows it by.
 
     Raises:
-        ConfigurationError: it is negative.
+        ConfigurationError: it is no whole number, or negative.
     """
-    if value < 0:
-        raise ConfigurationError(f"{value} must not be negative")
-    return b"%d" % value
+    return b"%d" % whole_number(name, value, 0)
 
 
 def mailbox(value: str) -> bytes:

@@ -64,8 +64,10 @@ def test_token_refuses(value: str) -> None:
 def test_token_and_number() -> None:
     assert arguments.token("X-SHA-256") == b"X-SHA-256"
     assert (arguments.number(0), arguments.number(2**70)) == (b"0", b"1180591620717411303424")
-    with pytest.raises(ConfigurationError, match="-1 must not be negative"):
+    with pytest.raises(ConfigurationError, match="number=-1 must be a whole number, at least 0"):
         arguments.number(-1)
+    with pytest.raises(ConfigurationError, match="offset=1.5 must be a whole number"):
+        arguments.number(1.5, "offset")  # type: ignore[arg-type]
 
 
 @given(st.binary())
