@@ -21,7 +21,7 @@ from collections.abc import Callable
 from netclients.errors import ProtocolError
 from netclients.wire.lines import LineBuffer
 
-__all__ = ["Block", "Collected", "Lines", "Reader", "Sunk"]
+__all__ = ["Block", "Collected", "Lines", "Listed", "Reader", "Sunk"]
 
 # Regular expressions find a fixed beginning faster than bytes.find does.
 _DOT_LINE = re.compile(rb"\r\n\.(?:\r\n|\.)")
@@ -194,6 +194,16 @@ class Lines(Block):
 
     def _too_long(self) -> ProtocolError:
         return ProtocolError(f"the server sent a line of more than {self._line} bytes")
+
+
+class Listed(Lines):
+    """A list that becomes ``lines``, bounded by ``line`` and ``limit`` as :class:`Lines` says."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, *, line: int, limit: int) -> None:
+        self.lines: list[bytes] = []
+        super().__init__(self.lines.extend, line=line, limit=limit)
 
 
 class Reader:
