@@ -41,6 +41,7 @@ from netclients.wire.pipeline import Pipelining, Ticket
 __all__ = ["IMAPEvent", "IMAPProtocol", "State"]
 
 _SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
+_WITH_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
 _KEPT_UNTAGGED = 10_000  # responses that nobody has asked for: older ones are forgotten
 _MOST_UNTAGGED = 5_000_000  # of them within one command: a mailbox may be emptied by somebody else
 
@@ -105,8 +106,8 @@ _GREETING = Command("greeting", (), Traits(Pipelining.BARRIER))
 class IMAPProtocol(Dialogue[Command, Status]):
     """One connection.
 
-    ``capabilities``: names in upper case; None: not known, ask. ``enabled``: by ENABLE. ``selected``: the open mailbox.
-    ``continuation``: the text of a ``+`` that nobody has taken yet.
+    ``capabilities``: names in upper case; None: not known, ask. ``enabled``: by ENABLE; ``utf8``: that makes names of
+    mailboxes and quoted strings UTF-8 (RFC 6855, RFC 9051). ``selected``: the open mailbox. ``continuation``: the text of a ``+`` that nobody has taken yet.
     """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
@@ -126,6 +127,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         self.state: State = State.GREETING
         self.capabilities: frozenset[str] | None = None
         self.enabled: frozenset[str] = frozenset()
+        self.utf8: bool = False
         self.selected: Selected | None = None
         self.continuation: bytes | None = None
 
@@ -143,11 +145,6 @@ class IMAPProtocol(Dialogue[Command, Status]):
     def partial(self) -> bool:
         """See :attr:`~netclients.wire.dialogue.Dialogue.partial`."""
         return self._framer.partial
-
-    @property
-    def utf8(self) -> bool:
-        """Whether names of mailboxes and quoted strings are UTF-8 (RFC 6855, RFC 9051)."""
-        return not self.enabled.isdisjoint(("UTF8=ACCEPT", "IMAP4REV2"))
 
     def has(self, capability: str) -> bool:
         """Whether the server is known to offer this."""
@@ -280,7 +277,9 @@ class IMAPProtocol(Dialogue[Command, Status]):
     def _take(self, frame: Frame) -> None:
         response = parse(frame, utf8=self.utf8)
         kind = type(response)
-        if kind is Status:
+        if kind is Fetched:
+            self._hand_out(response)
+        elif kind is Status:
             self._take_status(response)  # type: ignore[arg-type] # mypy does not narrow by identity of types
         elif kind is Continuation:
             self._take_continuation(response)  # type: ignore[arg-type]
@@ -288,12 +287,11 @@ class IMAPProtocol(Dialogue[Command, Status]):
             self._take_data(response)
 
     def _take_data(self, response: Response) -> None:
-        if isinstance(response, Fetched):
-            pass
-        elif isinstance(response, Capabilities):
+        if isinstance(response, Capabilities):
             self._introduce(response.names)
         elif isinstance(response, Enabled):
             self.enabled |= response.names
+            self.utf8 = not self.enabled.isdisjoint(_WITH_UTF8)
         else:
             mailbox = self._opening if self._opening is not None else self.selected
             if mailbox is not None:
@@ -302,6 +300,10 @@ class IMAPProtocol(Dialogue[Command, Status]):
             ticket = self._tagged.get(response.tag)
             if ticket is not None and ticket.command.collect is not None and ticket.command.collect(response):
                 return
+        self._hand_out(response)
+
+    def _hand_out(self, response: Response) -> None:
+        """Give data to the oldest command that takes it."""
         for ticket in self._pipeline.awaiting:
             collect = ticket.command.collect
             if collect is not None and collect(response):
@@ -397,7 +399,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
             if not self._introduced:
                 self.capabilities = None  # they may be others now
         elif verb == "UNAUTHENTICATE":
-            self.selected, self.enabled, self.capabilities = None, frozenset(), None
+            self.selected, self.enabled, self.capabilities, self.utf8 = None, frozenset(), None, False
             self._move(_Signal.FORGOTTEN)
         elif verb in ("STARTTLS", "COMPRESS"):
             self._sealed = verb

@@ -28,6 +28,8 @@ class NumberRanges:
     def __contains__(self, number: int) -> bool:
         if self._open:
             return True
+        if len(self._first) == 1:
+            return self._first[0] <= number <= self._last[0]
         index = bisect_right(self._first, number) - 1
         return index >= 0 and number <= self._last[index]
 

@@ -57,6 +57,7 @@ class FetchProducer(Producer["MessageInfo"]):
             self._items["extra"] = (*self._items.get("extra", ()), f"BODY[]<0.{_FIRST_PIECE}>")
         arguments.fetch_items(**self._items)  # errors of the caller's belong to the caller
         self._encoded = arguments.uid_set(uids)
+        self._marks_only = {name for name, wanted in self._items.items() if wanted} <= {"uid", "flags", "modseq"}
         self._left: deque[bytes] | None = None
         self._ahead: _Window | None = None
         self._ready: deque[Fetched] = deque()
@@ -101,8 +102,7 @@ class FetchProducer(Producer["MessageInfo"]):
                 raise
 
         found = await self._box.run("fetch", fetch)
-        # Flags that change meanwhile come once more, and the last word counts.
-        return list({message.uid if "UID" in message else f"#{message.number}": message for message in found}.values())
+        return _last_words(found) if self._marks_only else found
 
     def _submit(self, window: _Window, connection: IMAPConnection) -> None:
         window.answer = connection.uid_fetch_encoded(
@@ -133,6 +133,15 @@ class FetchProducer(Producer["MessageInfo"]):
         self._ready.clear()
         self._left = deque()
         self._ahead = None
+
+
+def _last_words(found: Sequence[Fetched]) -> Sequence[Fetched]:
+    """Flags that change meanwhile come once more, and then the last word counts."""
+    try:
+        last = {message.uid: message for message in found}
+    except NetClientError:
+        return found  # a UID is missing or makes no sense: that is for whoever looks at it
+    return found if len(last) == len(found) else list(last.values())
 
 
 async def windows_of(box: Mailbox, asked: NumberSet, encoded: bytes, size: int) -> list[bytes]:

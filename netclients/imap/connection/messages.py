@@ -235,22 +235,17 @@ def _collector(found: list[Fetched], which: bytes, wanted: bytes, *, uid: bool) 
     def collect(response: Response) -> bool:
         if type(response) is not Fetched or not (marks_only or response.error is not None or response.tells_more):
             return False
-        number = _uid(response) if uid else response.number
-        if number is not None and number not in named:
-            return False
+        try:
+            if (int(response.uid) if uid else response.number) not in named:
+                return False
+        except (NotFetched, ProtocolError):
+            pass  # whoever asked will see that its UID is missing, or none
         found.append(response)
         if len(found) > most:
             raise ProtocolError(f"the server sent more than {most:,} answers about the messages that were named")
         return True
 
     return collect
-
-
-def _uid(response: Fetched) -> int | None:
-    try:
-        return int(response.uid)
-    except (NotFetched, ProtocolError):
-        return None  # whoever asked will see
 
 
 def _modified(status: Status) -> str:
