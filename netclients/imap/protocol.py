@@ -107,7 +107,8 @@ class IMAPProtocol(Dialogue[Command, Status]):
     """One connection.
 
     ``capabilities``: names in upper case; None: not known, ask. ``enabled``: by ENABLE; ``utf8``: that makes names of
-    mailboxes and quoted strings UTF-8 (RFC 6855, RFC 9051). ``selected``: the open mailbox. ``continuation``: the text of a ``+`` that nobody has taken yet.
+    mailboxes and quoted strings UTF-8 (RFC 6855, RFC 9051). ``selected``: the open mailbox.
+    ``continuation``: the text of a ``+`` that nobody has taken yet.
     """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
