@@ -32,7 +32,7 @@ def test_what_is_no_whole_number(value: object) -> None:
         whole_number("n", value, 0)
 
 
-@pytest.mark.parametrize("value", [1, 0.001, 10**100, math.inf, Index()])
+@pytest.mark.parametrize("value", [1, 0.001, 2**100, math.inf, Index()])
 def test_positive(value: float) -> None:
     assert positive("n", value) == (3 if isinstance(value, Index) else value)
 

@@ -135,6 +135,8 @@ async def test_which_errors_are_temporary(clock: Clock, name: str) -> None:
         error = kind(Receipt("", refused={"b@x": Reply(450, ("x",))}))
     elif issubclass(kind, errors.ReplyError):
         error = kind("RETR", 450, "x")
+    elif kind is errors.UIDValidityChanged:
+        error = kind("INBOX", 1, 2)
     else:
         error = kind("reply", 1) if issubclass(kind, errors.PhaseTimeout) else kind("x")
     assert is_temporary(error) is (name in TEMPORARY)
@@ -221,7 +223,7 @@ def test_a_pause_is_never_longer_than_the_maximum(attempt: int, initial: float, 
 
 @pytest.mark.parametrize("attempts", [0, -1, 1.5, True, float("inf"), "4", None])
 def test_attempts_are_counted(attempts: object) -> None:
-    with pytest.raises(errors.ConfigurationError, match="RetryPolicy.attempts=.* must be a whole number, at least 1"):
+    with pytest.raises(errors.ConfigurationError, match=r"RetryPolicy.attempts=.* must be a whole number, at least 1"):
         RetryPolicy(attempts=attempts)  # type: ignore[arg-type]
 
 

@@ -66,7 +66,7 @@ def test_token_and_number() -> None:
     assert (arguments.number(0), arguments.number(2**70)) == (b"0", b"1180591620717411303424")
     with pytest.raises(ConfigurationError, match="number=-1 must be a whole number, at least 0"):
         arguments.number(-1)
-    with pytest.raises(ConfigurationError, match="offset=1.5 must be a whole number"):
+    with pytest.raises(ConfigurationError, match=r"offset=1.5 must be a whole number"):
         arguments.number(1.5, "offset")  # type: ignore[arg-type]
 
 
