@@ -10,7 +10,8 @@ from netclients.sync.calls import Desk, run, run_sync
 from netclients.sync.client import Client, Lease
 from netclients.sync.docs import documented_like
 from netclients.sync.ftp_connection import FTPConnection
-from netclients.sync.relays import ProgressRelay, SinkRelay
+from netclients.sync.ftp_progress import ProgressRelay
+from netclients.sync.relays import SinkRelay
 from netclients.sync.remote_file import RemoteFile
 from netclients.sync.sources import lend_iterable, lend_upload, lend_uploads
 from netclients.sync.streams import Stream

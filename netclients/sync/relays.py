@@ -18,16 +18,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from netclients.errors import ConfigurationError
 from netclients.sync.calls import Desk
 from netclients.transport.bulk import is_kept
 
-if TYPE_CHECKING:
-    from netclients.ftp.results import Progress
-
-__all__ = ["ItemRelay", "ProgressRelay", "Relay", "SinkRelay"]
+__all__ = ["ItemRelay", "Relay", "SinkRelay"]
 
 T = TypeVar("T")
 
@@ -42,7 +39,7 @@ class Relay(ABC):
     What was collected waits for ``moment`` seconds; 0: until the loop has done what can be done without waiting.
     """
 
-    def __init__(self, desk: Desk, moment: float) -> None:
+    def __init__(self, desk: Desk, moment: float = _MOMENT) -> None:
         self._desk = desk
         self._loop = desk.portal.loop
         self._moment = moment
@@ -130,36 +127,11 @@ class ItemRelay(Relay, Generic[T]):
         self._was_taken()
 
 
-class ProgressRelay(Relay):
-    """Progress reports: of each file, the latest one that the caller has not heard yet."""
-
-    def __init__(self, desk: Desk, callback: Callable[[Progress], object]) -> None:
-        super().__init__(desk, _MOMENT)
-        self._callback = callback
-        self._latest: dict[str, Progress] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        """Take one report in."""
-        self._latest[progress.source] = progress
-        self._collected()
-
-    def _pack(self) -> Callable[[], object] | None:
-        if not self._latest:
-            return None
-        latest, self._latest = self._latest, {}
-        return partial(self._deliver, latest)
-
-    def _deliver(self, latest: dict[str, Progress]) -> None:
-        for progress in latest.values():
-            self._callback(progress)
-        self._was_taken()
-
-
 class SinkRelay(Relay):
     """Downloaded bytes: one buffer is filled while the caller's sink has the other."""
 
     def __init__(self, desk: Desk, sink: Callable[[memoryview], object]) -> None:
-        super().__init__(desk, _MOMENT)
+        super().__init__(desk)
         self._sink = sink
         self._buffer = bytearray()
         self._filled = 0
