@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from netclients.config import OAuth, check_token
 from netclients.errors import ProtocolError
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 from netclients.transport.tls import TLSStream
 from netclients.wire import sasl
 

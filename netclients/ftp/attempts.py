@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
     from netclients.ftp.data import Transfer
-    from netclients.transport.bulk import Meter
+    from netclients.transport.rate import Meter
 
 __all__ = ["Attempts"]
 

@@ -32,8 +32,8 @@ from netclients.ftp.results import Item
 from netclients.ftp.upload import FileUpload
 from netclients.numbers import whole_number
 from netclients.streams import Producer
-from netclients.transport.bulk import RateLimit
-from netclients.transport.disk import in_thread
+from netclients.transport.rate import RateLimit
+from netclients.transport.threads import in_thread
 from netclients.transport.workers import Crew, Outlet, Workers
 
 if TYPE_CHECKING:

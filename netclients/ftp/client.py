@@ -37,7 +37,7 @@ from netclients.pool import Pool
 from netclients.retry import RetryPolicy, retrying
 from netclients.settings import common_settings, endpoint_of
 from netclients.streams import Stream
-from netclients.transport.bulk import RateLimit
+from netclients.transport.rate import RateLimit
 from netclients.wire import arguments
 
 if TYPE_CHECKING:

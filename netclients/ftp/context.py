@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from netclients.transport.bulk import Meter, RateLimit
+from netclients.transport.rate import Meter, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

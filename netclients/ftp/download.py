@@ -24,13 +24,14 @@ from netclients.ftp.results import Download, Progress
 from netclients.numbers import whole_number
 from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink
 from netclients.transport.callers import CallerError
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netclients.ftp.context import Context
-    from netclients.transport.bulk import RateLimit, Sink
+    from netclients.transport.bulk import Sink
+    from netclients.transport.rate import RateLimit
 
     OnProgress = Callable[[Progress], object]
 

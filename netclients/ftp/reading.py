@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
     from netclients.ftp.data import Transfer
-    from netclients.transport.bulk import Meter
+    from netclients.transport.rate import Meter
     from netclients.transport.stream import ByteStream
     from netclients.wire.pipeline import Ticket
     from netclients.wire.replies import Reply

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from netclients.ftp.connection import FTPConnection
     from netclients.ftp.context import Context
     from netclients.ftp.download import OnProgress
-    from netclients.transport.bulk import RateLimit
+    from netclients.transport.rate import RateLimit
 
 __all__ = ["FileUpload"]
 

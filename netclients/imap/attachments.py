@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from netclients.errors import LocalFileError
 from netclients.imap.parts import PartProducer, gone
 from netclients.mail.received import clean_filename, numbered
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from netclients.imap.connection import IMAPConnection

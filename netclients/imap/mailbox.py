@@ -31,7 +31,7 @@ from netclients.mail.parsed import parse
 from netclients.mail.reading import UID
 from netclients.retry import Schedule
 from netclients.streams import Stream
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     import os

@@ -14,7 +14,7 @@ from netclients.imap.connection.appending import Appended
 from netclients.imap.types import UID
 from netclients.mail.message import Message
 from netclients.mail.raw import message_of
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from netclients.imap.connection import IMAPConnection

@@ -31,8 +31,8 @@ from netclients.smtp.login import connect
 from netclients.smtp.sending import Context, send
 from netclients.smtp.settings import Learned, Settings
 from netclients.streams import Stream
-from netclients.transport.bulk import RateLimit
-from netclients.transport.disk import in_thread
+from netclients.transport.rate import RateLimit
+from netclients.transport.threads import in_thread
 from netclients.wire import arguments
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from netclients.smtp.commands import Command, command
 from netclients.smtp.protocol import SMTPProtocol
 from netclients.smtp.replies import parse_extensions, reply_error
 from netclients.smtp.types import Extensions
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 from netclients.wire import arguments, dots
 from netclients.wire.replies import Reply
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from netclients.mail.message import Message
     from netclients.smtp.settings import Settings
     from netclients.smtp.types import Receipt
-    from netclients.transport.bulk import RateLimit
+    from netclients.transport.rate import RateLimit
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
 

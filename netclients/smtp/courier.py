@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netclients.smtp.commands import Command
     from netclients.smtp.connection import SMTPConnection
     from netclients.smtp.delivery import Delivery
-    from netclients.transport.bulk import RateLimit
+    from netclients.transport.rate import RateLimit
     from netclients.wire.pipeline import Ticket
     from netclients.wire.replies import Reply
 

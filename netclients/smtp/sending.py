@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netclients.smtp.settings import Settings
     from netclients.smtp.transaction import Transaction
     from netclients.smtp.types import Receipt
-    from netclients.transport.bulk import RateLimit
+    from netclients.transport.rate import RateLimit
 
 __all__ = ["Context", "carry", "send", "send_once"]
 

@@ -8,27 +8,22 @@ shared scratch buffer as long as it is consumed before the next ``await``, a pri
 from __future__ import annotations
 
 import inspect
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import anyio
-
 from netclients.errors import NetClientError
-from netclients.numbers import positive
-from netclients.transport.callers import CallerError, callers_errors
-from netclients.transport.disk import in_thread
+from netclients.transport.callers import CallerError
 from netclients.transport.readiness import Turn, checkpoint
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from netclients.transport.dial import Dialer
+    from netclients.transport.rate import Meter
     from netclients.transport.source import ByteSource
     from netclients.transport.stream import ByteStream
 
 __all__ = [
     "FileBuffer",
-    "Meter",
-    "RateLimit",
     "Sink",
     "is_kept",
     "receive_to_file",
@@ -40,87 +35,10 @@ Idle = Callable[[], Awaitable[None]]
 Sink = Callable[[memoryview], object]
 """Takes a read-only view that is released when the call (or the awaitable that it returns) is over."""
 
-_TURN_BYTES = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
 _FIRST_BUFFER = 16 * 1024
-_STRETCH = 64 * 1024 * 1024
-_REPORTED = 1024 * 1024
 _WORTH_WRITING = 64 * 1024
 _TRIP = 0.01  # seconds that a worker thread moves bytes before it is others' turn
-
-
-class RateLimit:
-    """At most ``rate`` bytes a second, over all transfers that share it."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate = positive("limit_rate", rate, finite=True)
-        self._due = 0.0
-
-    @property
-    def step(self) -> int:
-        """How many bytes to move at a time so that the rate holds over a tenth of a second."""
-        return max(1, min(_CHUNK, int(self._rate / 10)))
-
-    @property
-    def pause(self) -> float:
-        """How many seconds what was counted still has to take."""
-        return max(0.0, self._due - time.monotonic())
-
-    def debt(self, count: int) -> float:
-        """Count ``count`` bytes; return how many seconds to pause for them."""
-        now = time.monotonic()
-        self._due = max(self._due, now) + count / self._rate
-        return self._due - now
-
-
-class Meter:
-    """Counts one transfer's bytes, keeps its rate, and gives other tasks their turn.
-
-    ``report`` is called with the total after every step.
-    """
-
-    __slots__ = ("_limits", "_report", "_turn", "_turn_bytes", "total")
-
-    def __init__(self, limits: Iterable[RateLimit | None] = (), report: Callable[[int], object] | None = None) -> None:
-        self._limits = [limit for limit in limits if limit is not None]
-        self._report = report
-        self._turn_bytes = 0
-        self._turn = Turn()
-        self.total: int = 0
-
-    @property
-    def step(self) -> int | None:
-        """How many bytes to move at a time at the most; None: no limit."""
-        return min(limit.step for limit in self._limits) if self._limits else None
-
-    @property
-    def stretch(self) -> int:
-        """How many bytes to move before they are counted: few if a rate is to be kept, or if somebody looks on."""
-        if self._limits:
-            return min(limit.step for limit in self._limits)
-        return _STRETCH if self._report is None else max(_REPORTED, self.total // 16)
-
-    def waited(self) -> None:
-        """The transfer has just waited: other tasks have had their turn."""
-        self._turn_bytes = 0
-        self._turn.waited()
-
-    async def count(self, moved: int) -> None:
-        """Count bytes that have been moved; pause if it is others' turn or the rate says so."""
-        self.total += moved
-        self._turn_bytes += moved
-        if self._report is not None:
-            with callers_errors():
-                self._report(self.total)
-        if self._limits:
-            pause = max(limit.debt(moved) for limit in self._limits)
-            if pause > 0:
-                await anyio.sleep(pause)
-                self.waited()
-                return
-        if self._turn_bytes >= _TURN_BYTES or self._turn.over:
-            await checkpoint()
-            self.waited()
 
 
 # Receiving

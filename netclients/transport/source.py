@@ -22,9 +22,9 @@ from anyio import to_thread
 
 from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.transport.callers import callers_errors
-from netclients.transport.disk import in_thread
 from netclients.transport.readiness import checkpoint
 from netclients.transport.stream import Buffer
+from netclients.transport.threads import in_thread
 
 __all__ = ["ByteSource", "Uploadable"]
 

@@ -13,14 +13,15 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from netclients.errors import ConfigurationError, ConnectionLost, LocalFileError, PhaseTimeout
+from netclients.errors import ConnectionLost, LocalFileError, PhaseTimeout
 from netclients.transport import bulk as bulk_module
-from netclients.transport import readiness as readiness_module
-from netclients.transport.bulk import FileBuffer, Meter, RateLimit, receive_to_file, receive_to_sink, send_from
+from netclients.transport.bulk import FileBuffer, receive_to_file, receive_to_sink, send_from
 from netclients.transport.dial import Dialer
 from netclients.transport.memory import Close, Expect, MemoryStream, Reset, Say, Stall
+from netclients.transport.rate import Meter, RateLimit
 from netclients.transport.source import ByteSource
 from netclients.transport.stream import Buffer, SocketStream
+from tests.transport.clock import Clock
 from tests.transport.sockets import pair
 
 pytestmark = pytest.mark.anyio
@@ -485,26 +486,6 @@ async def test_sending_ends_when_nothing_is_held_back() -> None:
 # Rates and turns
 
 
-class Clock:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
-        self.turns = 0
-        monkeypatch.setattr(bulk_module, "time", self)
-        monkeypatch.setattr(bulk_module, "anyio", self)
-        monkeypatch.setattr(readiness_module, "time", self)
-
-        async def turn() -> None:
-            self.turns += 1
-
-        monkeypatch.setattr(bulk_module, "checkpoint", turn)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 async def test_a_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     limit = RateLimit(10_000)
@@ -512,53 +493,6 @@ async def test_a_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert meter.step == limit.step == 1000
     await to_file(DATA, 1 << 20, meter=meter)
     assert clock.now - 100 == pytest.approx(len(DATA) / 10_000, abs=0.2)
-
-
-async def test_a_rate_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    shared = RateLimit(1000)
-    meters = [Meter([shared]), Meter([shared, RateLimit(10**9)])]
-    for _ in range(10):
-        for meter in meters:
-            await meter.count(100)
-    assert clock.now - 100 == pytest.approx(2.0)
-
-
-async def test_unused_time_is_not_saved_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    meter = Meter([RateLimit(1000)])
-    await meter.count(100)
-    clock.now += 3600
-    before = clock.now
-    await meter.count(1000)
-    assert clock.now - before == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("rate", [0, -1, float("nan")])
-def test_bad_rates(rate: float) -> None:
-    with pytest.raises(ConfigurationError, match="limit_rate"):
-        RateLimit(rate)
-
-
-def test_steps() -> None:
-    assert (RateLimit(1).step, RateLimit(10**12).step, Meter().step) == (1, 256 * 1024, None)
-
-
-async def test_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    reports: list[int] = []
-    meter = Meter(report=reports.append)
-    for _ in range(4):
-        await meter.count(1 << 20)
-    assert (clock.turns, reports) == (1, [1 << 20, 2 << 20, 3 << 20, 4 << 20])  # every 4 MiB
-    await meter.count(1)
-    clock.now += readiness_module._TURN * 1.1
-    await meter.count(1)
-    assert clock.turns == 2  # or after a while
-    clock.now += 1
-    meter.waited()
-    await meter.count(1)
-    assert clock.turns == 2  # a wait was a turn
 
 
 async def test_a_ticker_runs_beside_a_transfer_that_never_waits() -> None:

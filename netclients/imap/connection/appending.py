@@ -13,7 +13,7 @@ from netclients.imap.arguments import Piece
 from netclients.imap.commands import Command, Upload, command
 from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.types import AppendUID
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 from netclients.transport.readiness import Deadline
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from netclients.transport.disk import in_thread
+from netclients.transport.threads import in_thread
 
 pytestmark = pytest.mark.anyio
 
