@@ -32,13 +32,10 @@ Every error can be pickled. None carries a secret: passwords never reach a messa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from netclients.smtp.types import Receipt
-    from netclients.wire.replies import Reply
 
 __all__ = [
     "AuthenticationError",
@@ -222,26 +219,99 @@ class PermanentReplyError(ReplyError):
     """The server refused for good: 5xx, NO, BAD, -ERR."""
 
 
+class ServerReply(Protocol):
+    """What an error tells of a reply; it is a :class:`~netclients.Reply`."""
+
+    @property
+    def code(self) -> int:
+        """The three digits."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text."""
+
+    @property
+    def text(self) -> str:
+        """The text, its lines joined."""
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code (RFC 3463), if there is one."""
+
+    @property
+    def kind(self) -> int:
+        """The first digit."""
+
+
+class MailReceipt(Protocol):
+    """What an error tells of a message; it is a :class:`~netclients.Receipt`."""
+
+    @property
+    def message_id(self) -> str:
+        """The message's own name."""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Recipients for whom the server has taken responsibility."""
+
+    @property
+    def refused(self) -> Mapping[str, ServerReply]:
+        """Recipients whom it refused, with its last word about each."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Those for whom the reply was lost."""
+
+    @property
+    def unsent(self) -> tuple[str, ...]:
+        """Those whom the message certainly did not reach, because the connection failed before."""
+
+    @property
+    def reply(self) -> ServerReply | None:
+        """The last reply to the content."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def attempts(self) -> int:
+        """How many transactions were begun."""
+
+    @property
+    def index(self) -> int:
+        """The message's place in its batch."""
+
+    @property
+    def error(self) -> NetClientError | None:
+        """What went wrong, in the receipt that a batch yields."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every recipient was accepted."""
+
+
 class RecipientsRefused(ReplyError):
     """A message reached nobody: its sender, all its recipients, or its content were refused.
 
     ``refused`` has the server's reply for each recipient, ``receipt`` tells the whole; ``code``, ``enhanced`` and
-    ``text`` are those of the first. ``temporary``: it may work later, for some at least.
+    ``text`` are those of the first. It is neither a :class:`TransientReplyError` nor a :class:`PermanentReplyError`,
+    because recipients may be refused for different reasons: ``temporary`` tells whether a repetition may help.
     """
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, receipt: MailReceipt) -> None:
         address, reply = next(iter(receipt.refused.items()))
         super().__init__(f"nobody was accepted; {address}", reply.code, reply.text, enhanced=reply.enhanced)
         self.receipt = receipt
 
     @property
-    def refused(self) -> Mapping[str, Reply]:
+    def refused(self) -> Mapping[str, ServerReply]:
         """The server's last word about each recipient."""
         return self.receipt.refused
 
     @property
     def temporary(self) -> bool:
-        """Whether one recipient at least was refused for now only (4xx)."""
+        """Whether one recipient at least was refused for now only (4xx): False if all were for good."""
         return any(reply.kind == 4 for reply in self.refused.values())
 
 
@@ -284,7 +354,7 @@ class OutcomeUnknown(NetClientError):
     ``command`` is what was sent. ``receipt`` tells what is known of a message that was sent; None otherwise.
     """
 
-    def __init__(self, command: str, reason: str = "", *, receipt: Receipt | None = None) -> None:
+    def __init__(self, command: str, reason: str = "", *, receipt: MailReceipt | None = None) -> None:
         super().__init__(f"{printable(command)}: outcome unknown{': ' if reason else ''}{reason}")
         self.command = command
         self.receipt = receipt
