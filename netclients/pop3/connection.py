@@ -242,6 +242,21 @@ class POP3Connection(Conversation[Command, Status]):
         reply = await self._expect_extension("UIDL", commands.listing("UIDL", self.settings.bounds))
         return tuple(map(replies.parse_unique_id, reply.lines))
 
+    async def contents(self) -> tuple[tuple[Listing, ...], tuple[UniqueID, ...] | None]:
+        """LIST and UIDL, sent together if the server allows; None: it does not have UIDL."""
+        listing = self.submit(commands.listing("LIST", self.settings.bounds))
+        uids = None if self.capabilities.lacks("UIDL") else self.submit(commands.listing("UIDL", self.settings.bounds))
+        sizes = tuple(map(replies.parse_listing, (await self.fetched(listing)).lines))
+        if uids is None:
+            return sizes, None
+        try:
+            names = await self.fetched(uids)
+        except PermanentReplyError as error:
+            if error.response_code is not None or self.capabilities.has("UIDL"):
+                raise
+            return sizes, None
+        return sizes, tuple(map(replies.parse_unique_id, names.lines))
+
     async def uid_of(self, number: int) -> str:
         """UIDL with an argument: the unique-id of one message."""
         reply = await self._expect_extension("UIDL", command("UIDL", arguments.number(number)))
@@ -276,10 +291,9 @@ class POP3Connection(Conversation[Command, Status]):
 
     async def dele(self, number: int) -> None:
         """DELE: mark a message; QUIT deletes it, and nothing else does."""
-        sent = commands.dele(number)
-        self.deleted.add(number)
+        ticket = self.submit_dele(number)
         try:
-            await self.expect(sent)
+            self.judge(ticket.command, await self.answer(ticket))
         except PermanentReplyError:
             self.deleted.discard(number)
             raise
@@ -300,9 +314,12 @@ class POP3Connection(Conversation[Command, Status]):
         ticket = None
         try:
             ticket = self.submit(sent)
-            await self.settle(ticket, self.settings.timeouts.complete, "complete")
+            timeouts = self.settings.timeouts
+            limit, phase = (timeouts.complete, "complete") if sent.doubtful else (timeouts.reply, "reply")
+            await self.settle(ticket, limit, phase)
             assert ticket.reply is not None
             self.judge(sent, ticket.reply)
+            self.deleted.clear()
         except (ConnectionLost, PhaseTimeout, ProtocolError) as error:
             if self.deleted and ticket is not None and ticket.reply is None and self.may_have_arrived(ticket):
                 raise OutcomeUnknown(f"QUIT after DELE of {len(self.deleted)}", str(error)) from error
@@ -318,6 +335,12 @@ class POP3Connection(Conversation[Command, Status]):
         """Queue RETR; :meth:`fetched` has its text. So several can be on their way, if the server allows."""
         return self.submit(commands.retr(number, self.settings.bounds.read))
 
+    def submit_dele(self, number: int) -> Ticket[Command, Status]:
+        """Queue DELE; :meth:`answer` has its reply."""
+        ticket = self.submit(commands.dele(number))
+        self.deleted.add(number)
+        return ticket
+
     async def fetched(
         self, ticket: Ticket[Command, Status], between: Callable[[], Awaitable[object]] | None = None
     ) -> Status:
@@ -328,18 +351,24 @@ class POP3Connection(Conversation[Command, Status]):
         Raises:
             ReplyError: the server refuses.
         """
-        timeouts = self.settings.timeouts
         await self.flush()
         while ticket.reply is None:
-            if self.protocol.ended:
-                raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
-            begun = self.protocol.partial
-            await self.receive(*((timeouts.stall, "stall") if begun else (timeouts.reply, "reply")))
+            await self.receive_some()
             if between is not None:
                 await between()
-            await self.flush()
         self.judge(ticket.command, ticket.reply)
         return ticket.reply
+
+    async def receive_some(self) -> None:
+        """Wait for a piece of whatever is due, and send what that has made possible."""
+        if self.protocol.ended:
+            raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
+        timeouts = self.settings.timeouts
+        if self.protocol.partial:
+            await self.receive(timeouts.stall, "stall")
+        else:
+            await self.receive(timeouts.reply, "reply")
+        await self.flush()
 
     async def _expect_extension(self, keyword: str, sent: Command) -> Status:
         try:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from netclients.errors import printable
 
-__all__ = ["Capabilities", "Language", "Listing", "Stat", "Status", "UniqueID"]
+if TYPE_CHECKING:
+    from netclients.mail.reading import UID, MessageInfo
+
+__all__ = ["Capabilities", "Changes", "Language", "Listing", "Stat", "Status", "UniqueID"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +118,17 @@ class Language:
 
     tag: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What :meth:`~netclients.pop3.maildrop.Maildrop.sync` has found.
+
+    ``added``: messages that are new, ``vanished``: the unique-ids of those that are gone; ``changed`` is empty, for a
+    message of POP3 never changes. ``state``: JSON text to begin the next comparison with.
+    """
+
+    added: tuple[MessageInfo, ...]
+    changed: tuple[MessageInfo, ...]
+    vanished: tuple[UID, ...]
+    state: str
