@@ -9,18 +9,15 @@ from __future__ import annotations
 import re
 
 from netclients.errors import ProtocolError
-from netclients.imap.replies.tokens import unquoted
 from netclients.mail.envelopes import Envelope, Value
 
 __all__ = ["ENVELOPE", "envelope", "envelope_of_spans"]
 
-_CLEAN = r'[^"\\\x00\r\n]*+'
-# The ways to read one string exclude each other: otherwise a mismatch would be tried in all their combinations.
-_STRING = rf'(?:"{_CLEAN}"|NIL|"{_CLEAN}(?:\\["\\]{_CLEAN})+")'
+_STRING = r'(?:"[^"\\\x00\r\n]*+"|NIL)'  # escapes are rare, and each way to write a string counts 26 times here
 _ADDRESS = rf"\({_STRING} {_STRING} {_STRING} {_STRING}\)"
 _ADDRESSES = rf"(?:NIL|\((?:{_ADDRESS})+\))"
 ENVELOPE = rf"\(({_STRING}) ({_STRING})" + rf" ({_ADDRESSES})" * 6 + rf" ({_STRING}) ({_STRING})\)"
-"""An envelope without literals and without oddities, its ten fields as groups."""
+"""An envelope without literals, escapes and oddities, its ten fields as groups."""
 
 _ONE = re.compile(rf"\(({_STRING}) ({_STRING}) ({_STRING}) ({_STRING})\)".encode("ascii"))
 
@@ -44,11 +41,7 @@ def envelope_of_spans(spans: tuple[bytes, ...]) -> Envelope:
 def _value_of_span(span: bytes) -> Value:
     first = span[:1]
     if first == b'"':
-        return unquoted(span[1:-1])
+        return span[1:-1]
     if first == b"N":
         return None
-    escaped = b"\\" in span
-    return [
-        [None if part == b"NIL" else unquoted(part[1:-1]) if escaped else part[1:-1] for part in found]
-        for found in _ONE.findall(span)
-    ]
+    return [[None if part == b"NIL" else part[1:-1] for part in found] for found in _ONE.findall(span)]
