@@ -15,9 +15,10 @@ from netclients.imap.arguments import Literal, Piece
 from netclients.wire.pipeline import Pipelining
 
 if TYPE_CHECKING:
+    from netclients.imap.ranges import NumberRanges
     from netclients.imap.types import Response, Status
 
-__all__ = ["Command", "Traits", "Upload", "bear_each_other", "command"]
+__all__ = ["Command", "Subject", "Traits", "Upload", "bear_each_other", "command"]
 
 Collect = Callable[["Response"], bool]
 """Is shown untagged data while the command waits; returns whether it has taken it."""
@@ -125,12 +126,33 @@ _UNKNOWN = Traits(Pipelining.BARRIER, marks=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What the data that answers a command is about: messages by ``numbers`` of a ``kind``, and a ``detail`` of each.
+
+    ``detail`` is empty if it is anything about them. Of STATUS it is the mailbox.
+    """
+
+    kind: str
+    numbers: NumberRanges | None = None
+    detail: str = ""
+
+    def differs_from(self, other: Subject) -> bool:
+        """Whether no data can be about both."""
+        if self.kind != other.kind:
+            return False
+        if self.detail and other.detail and self.detail != other.detail:
+            return True
+        return self.numbers is not None and other.numbers is not None and not self.numbers.meets(other.numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
     """One command: ``verb`` as it is sent, and the ``pieces`` behind it.
 
     ``collect`` takes untagged data that answers it, ``literal`` what is too large to be kept; ``tagged``: that data
-    names the command (ESEARCH). ``largest``: bytes of the longest string that was asked for. ``mailbox``: the one that
-    SELECT and EXAMINE open. ``shown``: for people, in place of pieces that are secret.
+    names the command (ESEARCH); ``about``: what it is about, None: nothing tells it from the answer to another command
+    of the kind. ``largest``: bytes of the longest string that was asked for. ``mailbox``: the one that SELECT and
+    EXAMINE open. ``shown``: for people, in place of pieces that are secret.
     """
 
     verb: str
@@ -139,6 +161,7 @@ class Command:
     collect: Collect | None = None
     literal: TakeLiteral | None = None
     tagged: bool = False
+    about: Subject | None = None
     largest: int | None = None
     mailbox: str | None = None
     shown: str = field(default="", repr=False)
@@ -175,7 +198,7 @@ class Command:
         return f"{self.verb} {''.join(map(_shown, self.pieces))}"
 
 
-_TOLD_APART = frozenset({"fetch", "store", "status"})  # by the message or the mailbox that it is about
+_ALIKE = ({"fetch", "store"}, {"list", "status"})  # STORE is answered by FETCH, and LIST by STATUS too
 
 
 def bear_each_other(awaited: Command, command: Command) -> bool:
@@ -190,8 +213,12 @@ def bear_each_other(awaited: Command, command: Command) -> bool:
     if not first.answers or not second.answers:
         return True
     if first.answers == second.answers:
-        return first.answers in _TOLD_APART or (awaited.tagged and command.tagged)
-    return {first.answers, second.answers} != {"fetch", "store"}
+        if awaited.literal is not None or command.literal is not None:
+            return False  # whose literal it is must be known before all of the answer is there
+        if awaited.tagged and command.tagged:
+            return True
+        return awaited.about is not None and command.about is not None and awaited.about.differs_from(command.about)
+    return {first.answers, second.answers} not in _ALIKE
 
 
 def _shown(piece: Piece | Upload) -> str:

@@ -33,6 +33,18 @@ class NumberRanges:
         index = bisect_right(self._first, number) - 1
         return index >= 0 and number <= self._last[index]
 
+    def meets(self, other: NumberRanges) -> bool:
+        """Whether a number is in both; True if only the server knows."""
+        if self._open or other._open:
+            return True
+        if len(self._first) > len(other._first):
+            return other.meets(self)
+        for first, last in zip(self._first, self._last, strict=True):
+            index = bisect_right(other._first, last) - 1
+            if index >= 0 and other._last[index] >= first:
+                return True
+        return False
+
 
 def _bounds(part: bytes) -> tuple[int, int]:
     first, _, last = part.partition(b":")

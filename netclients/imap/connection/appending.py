@@ -13,8 +13,8 @@ from netclients.imap.arguments import Piece
 from netclients.imap.commands import Command, Upload, command
 from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.types import AppendUID
-from netclients.transport.threads import in_thread
 from netclients.transport.readiness import Deadline
+from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
     from netclients.imap.types import Status

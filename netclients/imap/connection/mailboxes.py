@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netclients.errors import ProtocolError
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
-from netclients.imap.commands import command
+from netclients.imap.commands import Subject, command
 from netclients.imap.connection.dialogue import Dialogue, Pending
 from netclients.imap.names import decode_mailbox
 from netclients.imap.types import ListedMailbox, MailboxStatus, Metadata, Namespaces, Quota, QuotaRoot
@@ -188,7 +188,8 @@ class Mailboxes(Dialogue):
                 raise ProtocolError("the server does not say the status of the mailbox")
             return found[-1]
 
-        return Pending(self, self.submit(sent.collecting(collect)), result)
+        about = Subject("mailbox", detail="INBOX" if name.upper() == "INBOX" else name)
+        return Pending(self, self.submit(replace(sent, collect=collect, about=about)), result)
 
     async def getquota(self, root: str) -> Quota:
         """GETQUOTA: how much of a quota root is used (RFC 9208 section 4.1)."""

@@ -5,13 +5,14 @@ Each exists twice: by sequence numbers, and by UIDs as ``uid_…``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from netclients.errors import ConfigurationError, NotFetched, ProtocolError
 from netclients.imap import arguments
-from netclients.imap.commands import command
+from netclients.imap.commands import Subject, command
 from netclients.imap.connection.dialogue import Dialogue, Pending
 from netclients.imap.ranges import NumberRanges
 from netclients.imap.types import UID, CopyUID, Expunge, Fetched, Status, Vanished
@@ -26,6 +27,10 @@ __all__ = ["FetchItems", "Messages"]
 Sink = Callable[[memoryview], None]
 _MARKS = frozenset({b"UID", b"FLAGS", b"MODSEQ"})
 _MOST_ANSWERS = 10_000_000
+_FETCH = re.compile(rb"\* [0-9]+ FETCH ", re.IGNORECASE)
+_BODY = re.compile(
+    rb"[ (](?:(?:BODY|BINARY)\[[^\]]*\](?:<[0-9]+>)?|RFC822(?:\.HEADER|\.TEXT)?) ~?\{[0-9]+\+?\}$", re.IGNORECASE
+)
 
 
 class FetchItems(TypedDict, total=False):
@@ -97,7 +102,8 @@ class Messages(Dialogue):
             return True
 
         words = uid.encode("ascii"), b"(UID BODY.PEEK[%b]%b)" % (name.encode("ascii"), arguments.partial(offset, count))
-        sent = replace(command("UID FETCH", *words), collect=collect, largest=count)
+        about = Subject("UID", NumberRanges(words[0]), item)
+        sent = replace(command("UID FETCH", *words), collect=collect, largest=count, about=about)
         return Pending(self, self.submit(sent), lambda _: found[-1] if found else None)
 
     def _fetch(
@@ -120,10 +126,11 @@ class Messages(Dialogue):
         elif vanished:
             raise ConfigurationError("vanished=True needs changed_since")
         found: list[Fetched] = []
+        about = Subject("UID" if verb[0] == "U" else "number", named := NumberRanges(which))
         sent = command(verb, *words).collecting(
-            _collector(found, which, wanted, uid=verb[0] == "U"), None if sink is None else (lambda _, __: sink)
+            _collector(found, named, wanted, uid=verb[0] == "U"), None if sink is None else _for_bodies(sink)
         )
-        return Pending(self, self.submit(replace(sent, largest=largest)), lambda _: found)
+        return Pending(self, self.submit(replace(sent, largest=largest, about=about)), lambda _: found)
 
     def store(
         self,
@@ -165,9 +172,11 @@ class Messages(Dialogue):
         name = f"{how}FLAGS.SILENT" if silent else f"{how}FLAGS"
         words += [name.encode("ascii"), arguments.flag_list(flags)]
         found: list[Fetched] = []
-        sent = command(verb, *words).collecting(_collector(found, which, b"(FLAGS)", uid=verb[0] == "U"))
+        about = Subject("UID" if verb[0] == "U" else "number", named := NumberRanges(which))
+        sent = command(verb, *words).collecting(_collector(found, named, b"(FLAGS)", uid=verb[0] == "U"))
         # A refusal that names what was left alone has done the rest (RFC 7162 section 3.1.3).
-        return Pending(self, self.submit(sent), lambda status: (found, _modified(status)))
+        ticket = self.submit(replace(sent, about=about))
+        return Pending(self, ticket, lambda status: (found, _modified(status)))
 
     def copy(self, numbers: NumberSet, mailbox: str | bytes) -> Pending[CopyUID | None]:
         """COPY (section 6.4.7); return what became of which, if the server says so (UIDPLUS, RFC 4315)."""
@@ -225,10 +234,18 @@ class Messages(Dialogue):
         return Pending(self, self.submit(sent.collecting(collect)), lambda _: found)
 
 
-def _collector(found: list[Fetched], which: bytes, wanted: bytes, *, uid: bool) -> Callable[[Response], bool]:
+def _for_bodies(sink: Sink) -> Callable[[Sequence[bytes], int], Sink | None]:
+    """Give the sink bodies, and not what else may be a literal: subjects, names of mailboxes."""
+
+    def take(text: Sequence[bytes], _: int) -> Sink | None:
+        return sink if _FETCH.match(text[0]) and _BODY.search(text[-1]) else None
+
+    return take
+
+
+def _collector(found: list[Fetched], named: NumberRanges, wanted: bytes, *, uid: bool) -> Callable[[Response], bool]:
     """Take what is said of the messages that were named; if more than flags was asked for, flags alone are news."""
     marks_only = _MARKS.issuperset(wanted[1:-1].split())
-    named = NumberRanges(which)
     # Each message may change in the middle of the answer, but not for ever.
     most = _MOST_ANSWERS if named.count is None else min(_MOST_ANSWERS, 10 * named.count + 1000)
 
