@@ -299,8 +299,10 @@ class IMAPProtocol(Dialogue[Command, Status]):
                 mailbox.hear(response)
         if isinstance(response, ESearch) and response.tag is not None:
             ticket = self._tagged.get(response.tag)
-            if ticket is not None and ticket.command.collect is not None and ticket.command.collect(response):
-                return
+            # Of a search that is over (RFC 5267), or of none: it answers no other one.
+            if ticket is None or ticket.command.collect is None or not ticket.command.collect(response):
+                self._keep(response)
+            return
         self._hand_out(response)
 
     def _hand_out(self, response: Response) -> None:
@@ -309,6 +311,9 @@ class IMAPProtocol(Dialogue[Command, Status]):
             collect = ticket.command.collect
             if collect is not None and collect(response):
                 return
+        self._keep(response)
+
+    def _keep(self, response: Response) -> None:
         self._untagged.append(response)
         self._unclaimed += 1
         if self._unclaimed > _MOST_UNTAGGED:
