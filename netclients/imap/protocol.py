@@ -251,7 +251,9 @@ class IMAPProtocol(Dialogue[Command, Status]):
         if (self._pipeline and self.greeting.reply is not None) or self._framer.partial:
             raise ProtocolError(f"the server sent more behind its agreement to {self._sealed or 'TLS'}")
         if self._sealed == "STARTTLS":
-            self.capabilities = None  # what was said in clear counts for nothing
+            # What was said in clear counts for nothing (RFC 9051 section 6.2.1).
+            self.capabilities, self.enabled, self.utf8 = None, frozenset(), False
+            self._untagged.clear()
         self._sealed = ""
 
     def next_untagged(self) -> Response | None:
