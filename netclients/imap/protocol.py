@@ -422,11 +422,18 @@ class IMAPProtocol(Dialogue[Command, Status]):
         if code.name == "CAPABILITY" and isinstance(code.value, tuple):
             self._introduce(frozenset(str(name).upper() for name in code.value))
         elif code.name == "CLOSED":
-            self.selected = None
+            self._shut()
         else:
             mailbox = self._opening if self._opening is not None else self.selected
             if mailbox is not None:
                 mailbox.hear_code(code)
+
+    def _shut(self) -> None:
+        """The mailbox that was open is not any more; what was said until now was about that one (RFC 7162)."""
+        self.selected = None
+        self._move(_Signal.SHUT)
+        if (opening := self._opening) is not None:
+            self._opening = Selected(opening.name, readonly=opening.readonly)
 
     def _introduce(self, capabilities: frozenset[str]) -> None:
         self.capabilities = capabilities
