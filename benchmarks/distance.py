@@ -43,9 +43,9 @@ def through_proxy(work: Path, round_trip: float) -> Iterator[Far]:
 
 
 @contextlib.contextmanager
-def mail_through_proxy(server: MailServer, round_trip: float) -> Iterator[FarMail]:
-    """Put the fault proxy, in a process of its own, in front of a mail server."""
-    with _proxy(server.host, server.ports["smtp"], round_trip, ftp=False) as port:
+def mail_through_proxy(server: MailServer, round_trip: float, service: str = "smtp") -> Iterator[FarMail]:
+    """Put the fault proxy, in a process of its own, in front of a service of a mail server."""
+    with _proxy(server.host, server.ports[service], round_trip, ftp=False) as port:
         yield server.host, port, ()
 
 
@@ -77,9 +77,9 @@ def through_namespaces(work: Path, round_trip: float) -> Iterator[Far]:
 
 
 @contextlib.contextmanager
-def mail_through_namespaces(server: MailServer, round_trip: float) -> Iterator[FarMail]:
+def mail_through_namespaces(server: MailServer, round_trip: float, service: str = "smtp") -> Iterator[FarMail]:
     """Run contenders in one network namespace; in the other one a relay hands all bytes on to a mail server."""
-    port = server.ports["smtp"]
+    port = server.ports[service]
     with (
         _namespaces(round_trip) as (here, there),
         _background("distance.relay", namespace=there, port=port, target=[server.host, port]),

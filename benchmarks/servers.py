@@ -10,13 +10,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.account import Account
 from benchmarks.harness import RowMissing
-from tests.servers import MAIL_RECIPES, RECIPES, MailServer, RealServer, running, running_mail, work_directory
+from tests.servers import (
+    ALL_RECIPES,
+    MAIL_RECIPES,
+    RECIPES,
+    MailServer,
+    NewsServer,
+    RealServer,
+    running,
+    running_mail,
+    running_news,
+    work_directory,
+)
 from tests.servers.family import end_family
 from tests.servers.recipes import INSTALL_ROOT
 
@@ -26,6 +37,8 @@ __all__ = [
     "fresh_directory",
     "kind_of_file_system",
     "mail_server",
+    "mailbox_server",
+    "news_server",
     "second_vsftpd",
     "small_files",
     "sparse_file",
@@ -60,6 +73,39 @@ def mail_server(name: str, work: Path, **knobs: str | int) -> Iterator[MailServe
         raise RowMissing(f"{name}: {missing} (as root: tests/servers/install.sh)")
     with running_mail(name, work, **knobs) as server:
         yield server
+
+
+@contextmanager
+def mailbox_server(
+    work: Path, messages: Iterable[bytes], *, name: str = "dovecot", user: str = "alice", **knobs: str | int
+) -> Iterator[MailServer]:
+    """Run Dovecot (alone) or Cyrus, for IMAP and POP3, with these messages in the inbox.
+
+    Raises:
+        RowMissing: it can't run here.
+    """
+    alone: dict[str, str | int] = {"RELAY": "no"} if name == "dovecot" else {}
+    with mail_server(name, work, **{**alone, **knobs}) as server:
+        server.seed(user, "INBOX", messages)
+        yield server
+
+
+@contextmanager
+def news_server(
+    work: Path, articles: Iterable[bytes], *, name: str = "inn", **knobs: str | int
+) -> Iterator[tuple[NewsServer, str]]:
+    """Run INN or Cyrus; yield it with the name of a group in which these articles are.
+
+    Raises:
+        RowMissing: it can't run here.
+    """
+    missing = ALL_RECIPES[name].missing()
+    if missing is not None:
+        raise RowMissing(f"{name}: {missing} (as root: tests/servers/install.sh)")
+    with running_news(name, work, **knobs) as server:
+        group = server.new_group()
+        server.seed(group, articles)
+        yield server, group
 
 
 @contextmanager

@@ -207,6 +207,6 @@ $capabilities
 $EXTRA
 CONF
 # It ends with Dovecot: a child of this pid, and the death of this pid ends it.
-[ "$MODE" = open ] || setpriv --pdeathsig TERM "$HERE/proxyfwd.py" \
+[ "$MODE" = open ] || setpriv --pdeathsig TERM python3 "$HERE/proxyfwd.py" \
   "$IMAP_PORT" "$IMAP_REQUIRED_PORT" "$POP3_PORT" "$POP3_REQUIRED_PORT" &
 exec /usr/sbin/dovecot -F -c "$D/dovecot.conf"

@@ -209,7 +209,7 @@ def _running(recipe: MailRecipe, own: Path, ports: dict[str, int], settings: dic
         wait_until(lambda: all(answers(*service) for service in server.ports.items()), server)
         yield server
     finally:
-        stop(server, ports.values())
+        stop(server, ports.values(), grace=recipe.grace)
 
 
 def answers(service: str, port: int) -> bool:

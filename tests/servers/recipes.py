@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .family import GRACE
 from .names import USERS
 
 HERE = Path(__file__).parent
@@ -66,12 +67,14 @@ class MailRecipe(Recipe):
 
     ``services`` maps what a test asks for to the variable that tells the script its port, ``spare`` those of ports
     that are its own affair; ``{port}`` in ``directory`` is that of the first service. ``queues`` are the
-    directories, relative to ``directory``, in which there is a file for each message that is on its way.
+    directories, relative to ``directory``, in which there is a file for each message that is on its way. ``grace`` is
+    how many seconds the server has to end by itself: none where it does not heed the signal at once.
     """
 
     directory: str
     log: str | None
     services: dict[str, str]
+    grace: float = GRACE
     spare: dict[str, str] = field(default_factory=dict)
     queues: tuple[str, ...] = ()
     unix_sockets: dict[str, str] = field(default_factory=dict)
@@ -186,6 +189,7 @@ MAIL_RECIPES = {
                 "nntp": "NNTP_PORT",
                 "nntps": "NNTPS_PORT",
             },
+            grace=0,
             users=tuple(user for user in USERS if user.isascii()),
         ),
         MailRecipe(
@@ -220,6 +224,7 @@ NEWS_RECIPES = {
         knobs=frozenset({"MODE", "OVMETHOD", "MECHANISMS", "EXTRA"}),
         directory="inn-{port}",
         log="log/errlog",
+        grace=0,  # innd looks at the signal at its next event only
         services={"feed": "NNTP_PORT", "nntp": "READER_PORT", "nntps": "NNTPS_PORT"},
     )
 }
