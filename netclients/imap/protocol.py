@@ -43,7 +43,9 @@ __all__ = ["IMAPEvent", "IMAPProtocol", "State"]
 _SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
 _WITH_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
 _KEPT_UNTAGGED = 10_000  # responses that nobody has asked for: older ones are forgotten
+_KEPT_BYTES = 4 * 1024 * 1024  # of them
 _MOST_UNTAGGED = 5_000_000  # of them within one command: a mailbox may be emptied by somebody else
+_MOST_ANSWERS = 1_000_000  # responses that answer one command, but for those about messages
 
 
 class State(enum.Enum):
@@ -120,8 +122,12 @@ class IMAPProtocol(Dialogue[Command, Status]):
         self._tagged: dict[str, Ticket[Command, Status]] = {}
         self._writing: _Writing | None = None
         self._raw: list[bytes] = []
-        self._untagged: deque[Response] = deque(maxlen=_KEPT_UNTAGGED)
+        self._untagged: deque[tuple[Response, int]] = deque()
+        self._kept = 0
         self._unclaimed = 0
+        self._claimed = 0
+        self._claimed_bytes = 0
+        self._most_claimed = bounds.response
         self._sealed = ""
         self._introduced = False
         self._opening: Selected | None = None
@@ -254,11 +260,16 @@ class IMAPProtocol(Dialogue[Command, Status]):
             # What was said in clear counts for nothing (RFC 9051 section 6.2.1).
             self.capabilities, self.enabled, self.utf8 = None, frozenset(), False
             self._untagged.clear()
+            self._kept = 0
         self._sealed = ""
 
     def next_untagged(self) -> Response | None:
         """Return data that no command has taken, oldest first."""
-        return self._untagged.popleft() if self._untagged else None
+        if not self._untagged:
+            return None
+        response, size = self._untagged.popleft()
+        self._kept -= size
+        return response
 
     def take_continuation(self) -> bytes | None:
         """Return the text of a ``+`` once."""
@@ -281,15 +292,15 @@ class IMAPProtocol(Dialogue[Command, Status]):
         response = parse(frame, utf8=self.utf8)
         kind = type(response)
         if kind is Fetched:
-            self._hand_out(response)
+            self._hand_out(response, frame)
         elif kind is Status:
-            self._take_status(response)  # type: ignore[arg-type] # mypy does not narrow by identity of types
+            self._take_status(response, frame)  # type: ignore[arg-type] # mypy does not narrow by identity of types
         elif kind is Continuation:
             self._take_continuation(response)  # type: ignore[arg-type]
         else:
-            self._take_data(response)
+            self._take_data(response, frame)
 
-    def _take_data(self, response: Response) -> None:
+    def _take_data(self, response: Response, frame: Frame) -> None:
         if isinstance(response, Capabilities):
             self._introduce(response.names)
         elif isinstance(response, Enabled):
@@ -300,23 +311,37 @@ class IMAPProtocol(Dialogue[Command, Status]):
             if mailbox is not None:
                 mailbox.hear(response)
         if isinstance(response, ESearch) and response.tag is not None:
-            ticket = self._tagged.get(response.tag)
-            # Of a search that is over (RFC 5267), or of none: it answers no other one.
-            if ticket is None or ticket.command.collect is None or not ticket.command.collect(response):
-                self._keep(response)
-            return
-        self._hand_out(response)
+            taken = self._hand_to(self._tagged.get(response.tag), response, frame)
+        else:
+            taken = self._hand_out(response, frame)
+        if taken:
+            self._claimed += 1
+            self._claimed_bytes += _size(frame)
+            if self._claimed > _MOST_ANSWERS or self._claimed_bytes > self._most_claimed:
+                raise ProtocolError(f"the server does not come to the end of its answer: {self._claimed:,} responses")
 
-    def _hand_out(self, response: Response) -> None:
-        """Give data to the oldest command that takes it."""
+    def _hand_to(self, ticket: Ticket[Command, Status] | None, response: Response, frame: Frame) -> bool:
+        """Give data to the command that it names; that of a search that is over (RFC 5267) answers no other one."""
+        if ticket is not None and (collect := ticket.command.collect) is not None and collect(response):
+            return True
+        self._keep(response, frame)
+        return False
+
+    def _hand_out(self, response: Response, frame: Frame) -> bool:
+        """Give data to the oldest command that takes it; return whether there is one."""
         for ticket in self._pipeline.awaiting:
             collect = ticket.command.collect
             if collect is not None and collect(response):
-                return
-        self._keep(response)
+                return True
+        self._keep(response, frame)
+        return False
 
-    def _keep(self, response: Response) -> None:
-        self._untagged.append(response)
+    def _keep(self, response: Response, frame: Frame) -> None:
+        size = _size(frame)
+        self._untagged.append((response, size))
+        self._kept += size
+        while self._kept > _KEPT_BYTES or len(self._untagged) > _KEPT_UNTAGGED:
+            self._kept -= self._untagged.popleft()[1]
         self._unclaimed += 1
         if self._unclaimed > _MOST_UNTAGGED:
             raise ProtocolError(f"the server sent more than {_MOST_UNTAGGED:,} responses that nobody asked for")
@@ -332,7 +357,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         newest.preliminaries += 1
         self.continuation = response.text
 
-    def _take_status(self, status: Status) -> None:
+    def _take_status(self, status: Status, frame: Frame) -> None:
         if status.tag is not None:
             self._end(status)
         elif self.greeting.reply is None:
@@ -341,7 +366,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
             self._say_goodbye(status)
         else:
             self._note_code(status)
-            self._take_data(status)
+            self._take_data(status, frame)
 
     def _greet(self, status: Status) -> None:
         self._note_code(status)
@@ -369,7 +394,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         ticket = self._tagged.pop(status.tag, None)
         if ticket is None:
             raise ProtocolError(f"the server answered a command that does not exist: {status}")
-        self._unclaimed = 0
+        self._unclaimed = self._claimed = self._claimed_bytes = 0
         self._note_code(status)
         writing = self._writing
         if writing is not None and writing.ticket is ticket:
@@ -441,6 +466,10 @@ class IMAPProtocol(Dialogue[Command, Status]):
 
     def _move(self, signal: _Signal) -> None:
         self.state = _TRANSITIONS.get((self.state, signal), self.state)
+
+
+def _size(frame: Frame) -> int:
+    return sum(map(len, frame.parts))
 
 
 def _random_word() -> str:
