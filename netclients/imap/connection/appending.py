@@ -112,8 +112,7 @@ class Appending(Dialogue):
         await self.flush()
         with Deadline(timeout, "reply", ticket.command) as deadline:
             while not _over(ticket) and self.protocol.upload_due is None:
-                if self.protocol.ended:
-                    raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
+                self.check_alive()
                 await self.receive(deadline.left(), "reply")
                 await self.flush()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netclients.conversation import Conversation
-from netclients.errors import NetClientError, OutcomeUnknown, UnsupportedError
+from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown, UnsupportedError
 from netclients.imap.commands import Command, command
 from netclients.imap.protocol import IMAPProtocol
 from netclients.imap.refusals import reply_error
@@ -136,6 +136,15 @@ class Dialogue(Conversation[Command, Status]):
         assert ticket.reply is not None
         self.judge(ticket.command, ticket.reply)
         return ticket.reply
+
+    def check_alive(self) -> None:
+        """Check that the server goes on talking: it may say goodbye long before it closes.
+
+        Raises:
+            ConnectionLost: it does not.
+        """
+        if self.protocol.ended:
+            raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
 
     def _may_be_done(self, ticket: Ticket[Command, Status]) -> bool:
         return ticket.reply is None and self.may_have_arrived(ticket)
