@@ -41,6 +41,7 @@ from netclients.wire.pipeline import Pipelining, Ticket
 __all__ = ["IMAPEvent", "IMAPProtocol", "State"]
 
 _SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
+_MOST_AT_ONCE = 256  # commands under way: each new one is compared with all of them
 _WITH_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
 _KEPT_UNTAGGED = 10_000  # responses that nobody has asked for: older ones are forgotten
 _KEPT_BYTES = 4 * 1024 * 1024  # of them
@@ -114,7 +115,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
     """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
-        super().__init__(_GREETING, bear_each_other)
+        super().__init__(_GREETING, bear_each_other, _MOST_AT_ONCE)
         bounds = bounds or Bounds()
         self._framer = Framer(Limits(line=bounds.data, literal=bounds.literal, response=bounds.response))
         self._framer.sink = self._sink

@@ -94,11 +94,11 @@ class Dialogue(ABC, Generic[C, R]):
     """One connection's commands and replies.
 
     ``greeting`` is the ticket of what the server says first, ``goodbye`` what it says last; None: nothing yet.
-    ``bears``: see :class:`~netclients.wire.pipeline.Pipeline`.
+    ``bears`` and ``most``: see :class:`~netclients.wire.pipeline.Pipeline`.
     """
 
-    def __init__(self, greeting: C, bears: Callable[[C, C], bool] | None = None) -> None:
-        self._pipeline: Pipeline[C, R] = Pipeline(bears)
+    def __init__(self, greeting: C, bears: Callable[[C, C], bool] | None = None, most: int | None = None) -> None:
+        self._pipeline: Pipeline[C, R] = Pipeline(bears, most)
         self._events: deque[Event[C, R]] = deque()
         self._released = 0
         self.goodbye: R | None = None
@@ -193,6 +193,10 @@ class Dialogue(ABC, Generic[C, R]):
         ticket.reply = reply
         self._pipeline.complete(ticket)
         self._events.append(Completed(ticket, reply))
+
+    def leave(self, goodbye: R) -> None:
+        """The server has said that it closes the session."""
+        self.goodbye = goodbye
 
     # What is pending
 

@@ -59,15 +59,17 @@ class Ticket(Generic[C, R]):
 class Pipeline(Generic[C, R]):
     """First in, first out: commands that wait to be sent, and commands that wait for replies.
 
-    ``bears`` tells whether a command may be sent while another one waits for its reply, apart from what both declare.
+    ``bears`` tells whether a command may be sent while another one waits for its reply, apart from what both declare;
+    ``most``: how many wait for replies at a time, None: any number.
     """
 
-    __slots__ = ("_awaiting", "_bears", "_queued")
+    __slots__ = ("_awaiting", "_bears", "_most", "_queued")
 
-    def __init__(self, bears: Callable[[C, C], bool] | None = None) -> None:
+    def __init__(self, bears: Callable[[C, C], bool] | None = None, most: int | None = None) -> None:
         self._queued: deque[Ticket[C, R]] = deque()
         self._awaiting: deque[Ticket[C, R]] = deque()
         self._bears = bears
+        self._most = most
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._awaiting)
@@ -98,6 +100,8 @@ class Pipeline(Generic[C, R]):
         # What was sent before a LAST or BARRIER command has been released already, so only the newest counts.
         newest = self._awaiting[-1]
         if newest.open or newest.pipelining is not Pipelining.FREE or ticket.pipelining is Pipelining.BARRIER:
+            return False
+        if self._most is not None and len(self._awaiting) >= self._most:
             return False
         bears = self._bears
         return bears is None or all(bears(awaited.command, ticket.command) for awaited in self._awaiting)

@@ -158,3 +158,13 @@ def test_nothing_goes_behind_a_command_that_is_left_open() -> None:
     assert released == tickets[:1]
     tickets[0].open = False
     assert list(pipeline.release()) == tickets[1:]
+
+
+def test_no_more_than_the_most_wait_for_replies() -> None:
+    pipeline: Pipeline[int, Reply] = Pipeline(most=2)
+    tickets = [Ticket[int, Reply](number, FREE) for number in range(3)]
+    for ticket in tickets:
+        pipeline.submit(ticket)
+    assert list(pipeline.release()) == tickets[:2]
+    pipeline.complete(tickets[1])
+    assert list(pipeline.release()) == tickets[2:]
