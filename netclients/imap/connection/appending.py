@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from netclients.errors import ConfigurationError, ConnectionLost, NetClientError
+from netclients.errors import ConfigurationError, ConnectionLost, NetClientError, OutcomeUnknown
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import Command, Upload, command
@@ -67,20 +67,28 @@ class Appending(Dialogue):
             for message in messages:
                 if not await self._upload(ticket, message):
                     break
-            status = await self.conclude(ticket)
-        except NetClientError:
-            if ticket.open:
-                self.abort("amid a message")  # half of it is with the server, which keeps it only as a whole
+        except NetClientError as error:
+            if self._may_be_done(ticket):
+                raise OutcomeUnknown(str(ticket.command), str(error)) from error
+            self._leave_amid(ticket, type(error).__name__)
             raise
         except BaseException:
-            if ticket.open:
-                self.abort("cancelled amid a message")
+            if self._may_be_done(ticket):
+                self.settings.trace.outcome_unknown(str(ticket.command))
+            self._leave_amid(ticket, "cancelled")
             raise
+        status = await self.conclude(ticket)
         return status.code.value if status.code is not None and isinstance(status.code.value, AppendUID) else None
 
+    def _leave_amid(self, ticket: Ticket[Command, Status], reason: str) -> None:
+        # Half of it is with the server, which keeps it only as a whole; or it is due, and nobody would stream it.
+        if ticket.open or not ticket.sent:
+            self.abort(f"{reason} amid a message")
+
     def _content(self, message: Appended) -> Sequence[Piece | Upload]:
-        upload = Upload(message.size, message.binary)
-        return [b"UTF8 (", upload, b")"] if self.protocol.utf8 and not message.binary else [upload]
+        if "UTF8=ACCEPT" in self.protocol.enabled and not message.binary:
+            return [b"UTF8 (", Upload(message.size, binary=True), b")"]  # a literal8 (RFC 6855 section 4)
+        return [Upload(message.size, message.binary)]
 
     async def _upload(self, ticket: Ticket[Command, Status], message: Appended) -> bool:
         """Stream one message; return False if the server has ended the command instead."""

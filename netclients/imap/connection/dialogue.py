@@ -45,6 +45,11 @@ class Pending(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         return self._settle().__await__()
 
+    @property
+    def status(self) -> Status | None:
+        """The tagged reply; None: it has not come yet."""
+        return self._ticket.reply
+
     async def _settle(self) -> T:
         return self._result(await self._connection.conclude(self._ticket))
 
