@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import row_at_once, row_download, row_file, row_import, row_many, row_smtp, row_sync
+from benchmarks import row_at_once, row_download, row_file, row_imap, row_import, row_many, row_smtp, row_sync
 from benchmarks.harness import Bench, Row, RowMissing, render, replace_sections
 from benchmarks.machine import describe
 
@@ -27,6 +27,9 @@ ROWS: Mapping[str, Row] = {
     "smtp-latency": row_smtp.far_away,
     "smtp-memory": row_smtp.in_bulk,
     "compose": row_smtp.composing,
+    "imap": row_imap.near,
+    "imap-memory": row_imap.in_bulk,
+    "imap-latency": row_imap.far_away,
 }
 
 HEAD = """# Benchmarks

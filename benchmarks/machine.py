@@ -13,8 +13,9 @@ PROGRAMS = {
     "curl": "curl --version",
     "lftp": "lftp --version",
     "Postfix (and its smtp-sink)": "postconf -d mail_version",
+    "Dovecot": "dovecot --version",
 }
-PACKAGES = ("netclients", "anyio", "uvloop", "trio", "aioftp", "aiosmtplib")
+PACKAGES = ("netclients", "anyio", "uvloop", "trio", "aioftp", "aiosmtplib", "imapclient", "aioimaplib")
 
 
 def describe() -> str:

@@ -1,4 +1,4 @@
-"""The messages that are sent: 7 KB each, all different, made while they are sent."""
+"""The messages that are sent and read: 7 KB each unless asked otherwise, all different, made while they are sent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _HEAD = (
     b"Content-Type: text/plain; charset=us-ascii\r\n\r\nThis is number %d.\r\n"
 )
 _LINE = b"The quick brown fox jumps over the lazy dog and goes home to its den.\r\n"
-_FILLING = _LINE * (SIZE // len(_LINE))
 
 
-def messages(count: int, first: int = 0) -> Iterator[bytes]:
-    """Yield so many messages with CRLF line ends."""
+def messages(count: int, first: int = 0, size: int = SIZE) -> Iterator[bytes]:
+    """Yield so many messages of ``size`` bytes with CRLF line ends."""
+    filling = _LINE * (size // len(_LINE))
     for number in range(first, first + count):
         head = _HEAD % (number, number, number)
-        yield head + _FILLING[: SIZE - len(head) - 2] + b"\r\n"
+        yield head + filling[: max(0, size - len(head) - 2)] + b"\r\n"

@@ -39,9 +39,9 @@ def memory(host: str, port: int, count: int) -> dict[str, float]:
             await sender.send(next(messages(1)), SENDER, [RECIPIENT])
             gc.collect()
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            before = _peak()
+            before = peak()
             done = await _send_many(sender, count)
-            return {"bytes": _peak() - before, "done": done}
+            return {"bytes": peak() - before, "done": done}
 
     return run("asyncio", job)
 
@@ -78,7 +78,7 @@ def _outgoing(count: int) -> Iterator[Outgoing]:
         yield Outgoing(message, SENDER, [RECIPIENT])
 
 
-def _peak() -> int:
+def peak() -> int:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) * 1024
