@@ -177,8 +177,11 @@ class Command:
         return self.traits.doubtful
 
     def accepts(self, reply: Status) -> bool:
-        """Whether the tagged ``reply`` says that all went well."""
-        return reply.ok
+        """Whether the tagged ``reply`` says that all went well.
+
+        A STORE that is refused for the messages that it names has done the rest (RFC 7162 section 3.1.3).
+        """
+        return reply.ok or (self.traits.answers == "store" and reply.code is not None and reply.code.name == "MODIFIED")
 
     def confides(self, reply: Status) -> bool:
         """Whether ``reply`` holds what nobody else should see: none does."""
@@ -195,6 +198,8 @@ class Command:
     def __str__(self) -> str:
         if self.shown or not self.pieces:
             return self.shown or self.verb
+        if self.traits.secret:
+            return f"{self.verb} ***"
         return f"{self.verb} {''.join(map(_shown, self.pieces))}"
 
 

@@ -174,7 +174,6 @@ class Messages(Dialogue):
         found: list[Fetched] = []
         about = Subject("UID" if verb[0] == "U" else "number", named := NumberRanges(which))
         sent = command(verb, *words).collecting(_collector(found, named, b"(FLAGS)", uid=verb[0] == "U"))
-        # A refusal that names what was left alone has done the rest (RFC 7162 section 3.1.3).
         ticket = self.submit(replace(sent, about=about))
         return Pending(self, ticket, lambda status: (found, _modified(status)))
 
