@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netclients.config import TLSMode
@@ -34,7 +35,8 @@ async def connect(settings: Settings, *, compress: bool = False) -> IMAPConnecti
         if connection.protocol.capabilities is None:
             await connection.capability()
         if compress and connection.has("COMPRESS=DEFLATE"):
-            await connection.compress()
+            with suppress(UnsupportedError):  # TLS may compress already
+                await connection.compress()
 
     return await with_fresh_token(
         settings.credentials,

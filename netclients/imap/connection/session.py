@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+_WITH_METHODS = frozenset({"AUTHENTICATE", "LOGIN", "STARTTLS", "COMPRESS", "IDLE", "APPEND", "SELECT", "EXAMINE"})
 _LONGEST_INITIAL = 8000  # bytes of an initial response on the command's line
 
 
@@ -134,7 +135,10 @@ class Session(Dialogue):
         """
         self.require("COMPRESS=DEFLATE")
         marked = self.marked
-        await self.begin(command("COMPRESS", b"DEFLATE"))
+        status = await self.answer(self.submit(command("COMPRESS", b"DEFLATE")))
+        if not status.ok:
+            self.unmark(marked)
+            raise UnsupportedError(f"the server does not compress: {status}")
         self.protocol.forbid_leftovers()
         self._engine.stream = DeflateStream(self.stream)
         self.unmark(marked)
@@ -196,7 +200,7 @@ class Session(Dialogue):
             ConfigurationError: a word has CR, LF or NUL, or the command changes who speaks next.
         """
         name = arguments.atom(verb).decode("ascii").upper()
-        if name in ("AUTHENTICATE", "STARTTLS", "COMPRESS", "IDLE", "APPEND", "SELECT", "EXAMINE"):
+        if name in _WITH_METHODS:
             raise ConfigurationError(f"{verb}: use the method of that name")
         text = " ".join(words).encode("utf-8")
         if text.rstrip().endswith(b"}"):
