@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
@@ -15,10 +16,14 @@ from netclients.imap.search import criteria
 from netclients.imap.types import ESearch, Search, Thread, Threads
 
 if TYPE_CHECKING:
+    from netclients.imap.commands import Command
     from netclients.imap.search import Criterion, Keywords, Program
     from netclients.imap.types import Response
 
 __all__ = ["Searching"]
+
+# A word of a sequence set's letters. Sizes look like one too, which costs no more than a round trip.
+_NUMBERS = re.compile(rb"(?:^|[ (])(?<!UID )[0-9*][0-9:,*]*(?![^ )])", re.IGNORECASE)
 
 Algorithm = Literal["REFERENCES", "ORDEREDSUBJECT", "REFS"]
 
@@ -89,7 +94,7 @@ class Searching(Dialogue):
                 return True
             return False
 
-        sent = command(verb, arguments.atom(algorithm), charset, program.pieces).collecting(collect)
+        sent = self._careful(command(verb, arguments.atom(algorithm), charset, program.pieces)).collecting(collect)
         return Pending(self, self.submit(sent), lambda _: found[-1].threads if found else ())
 
     def _program(self, query: tuple[Criterion | None, ...], keywords: Keywords) -> Program:
@@ -108,7 +113,7 @@ class Searching(Dialogue):
         found = Found()
 
         def collect(response: Response) -> bool:
-            if isinstance(response, ESearch):
+            if isinstance(response, ESearch) and name == "SEARCH":
                 found.take_ranges(response)
             elif isinstance(response, Search) and response.name == name:
                 found.take_numbers(response)
@@ -116,8 +121,15 @@ class Searching(Dialogue):
                 return False
             return True
 
-        sent = replace(command(verb, *words).collecting(collect), tagged=tagged)
+        sent = replace(self._careful(command(verb, *words)), collect=collect, tagged=tagged)
         return Pending(self, self.submit(sent), lambda _: found)
+
+    @staticmethod
+    def _careful(sent: Command) -> Command:
+        """Criteria may name messages by sequence numbers, those of UID SEARCH too (RFC 9051 section 5.5)."""
+        if any(isinstance(piece, bytes) and _NUMBERS.search(piece) for piece in sent.pieces):
+            return replace(sent, traits=replace(sent.traits, numbers=True))
+        return sent
 
 
 class Found:
