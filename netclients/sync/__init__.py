@@ -9,8 +9,9 @@
 
 All of them share one event loop in one background thread, which the first call starts and the end of the
 process stops. They may be used from any number of threads. Ctrl-C ends the call under way, and what the call
-holds is given back before KeyboardInterrupt goes on. Sinks, progress callbacks and what yields or reads
-upload data are called in the caller's own thread; only ``events=`` hooks are called in the background thread.
+holds is given back before KeyboardInterrupt goes on. Sinks, progress callbacks and what yields UIDs, or
+yields or reads upload data, are called in the caller's own thread; only ``events=`` hooks are called in the
+background thread.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from netclients.sync.ftp_client import FTPClient as FTPClient
     from netclients.sync.ftp_connection import FTPConnection as FTPConnection
     from netclients.sync.ftp_connection import Transfer as Transfer
+    from netclients.sync.imap_connection import IMAPConnection as IMAPConnection
+    from netclients.sync.mail_reader import MailReader as MailReader
     from netclients.sync.mail_sender import MailSender as MailSender
+    from netclients.sync.mailbox import Mailbox as Mailbox
     from netclients.sync.remote_file import RemoteFile as RemoteFile
     from netclients.sync.smtp_connection import SMTPConnection as SMTPConnection
     from netclients.sync.streams import Stream as Stream
@@ -32,7 +36,10 @@ _HOMES = {
     "client": ("Lease",),
     "ftp_client": ("FTPClient",),
     "ftp_connection": ("FTPConnection", "Transfer"),
+    "imap_connection": ("IMAPConnection",),
+    "mail_reader": ("MailReader",),
     "mail_sender": ("MailSender",),
+    "mailbox": ("Mailbox",),
     "remote_file": ("RemoteFile",),
     "smtp_connection": ("SMTPConnection",),
     "streams": ("Stream",),
@@ -42,8 +49,11 @@ _MODULE_OF = {name: f"netclients.sync.{module}" for module, names in _HOMES.item
 __all__ = [
     "FTPClient",
     "FTPConnection",
+    "IMAPConnection",
     "Lease",
+    "MailReader",
     "MailSender",
+    "Mailbox",
     "RemoteFile",
     "SMTPConnection",
     "Stream",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -54,7 +54,7 @@ class Desk:
         self.relays: list[Finishing] = []
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._questions: set[Future[Any]] = set()
-        self._closed = False
+        self.closed: bool = False
 
     def put(self, work: Work | None) -> None:
         """Leave work here. From any thread."""
@@ -90,13 +90,13 @@ class Desk:
 
         self._questions.add(future)
         self.put(answer)
-        if self._closed:
+        if self.closed:
             self._refuse()
         return future
 
     def close(self) -> None:
         """Refuse all questions from now on: nobody will answer."""
-        self._closed = True
+        self.closed = True
         self._refuse()
 
     def _refuse(self) -> None:
@@ -125,7 +125,7 @@ class Call(Generic[T]):
 
     __slots__ = ("_make", "_task", "desk", "error", "result")
 
-    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]], desk: Desk) -> None:
+    def __init__(self, make: Callable[[], Awaitable[T]], desk: Desk) -> None:
         self._make = make
         self._task: asyncio.Task[None] | None = None
         self.desk: Desk = desk
@@ -199,8 +199,8 @@ class Call(Generic[T]):
             self.desk.put(None)
 
 
-def run(make: Callable[[], Coroutine[Any, Any, T]], desk: Desk | None = None) -> T:
-    """Run the coroutine that ``make`` returns in the portal; do what is left on ``desk`` meanwhile.
+def run(make: Callable[[], Awaitable[T]], desk: Desk | None = None) -> T:
+    """Run the coroutine, or await whatever else ``make`` returns, in the portal; do what is left on ``desk`` meanwhile.
 
     Returns its result, or raises what it raised.
     """

@@ -12,7 +12,7 @@ from netclients.sync.docs import documented_like
 from netclients.sync.portal import portal, running_portal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from netclients.client import Lease as AsyncLease
@@ -63,7 +63,7 @@ class Connection(Generic[K]):
         self._portal = portal()
         self._owner = owner
 
-    def _run(self, make: Callable[[], Coroutine[Any, Any, T]], desk: Desk | None = None) -> T:
+    def _run(self, make: Callable[[], Awaitable[T]], desk: Desk | None = None) -> T:
         self._portal.check_process()
         return run(make, desk)
 

@@ -13,6 +13,7 @@ moment: few hops for a fast transfer, no delay to speak of for a slow one. One p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from abc import ABC, abstractmethod
 from collections import deque
@@ -100,18 +101,25 @@ class Relay(ABC):
 
 
 class ItemRelay(Relay, Generic[T]):
-    """Items of a stream, in batches of at most ``room``, into ``ready``."""
+    """Items of a stream, in batches of at most ``room``, into ``ready``.
 
-    def __init__(self, desk: Desk, ready: deque[T], room: int) -> None:
+    ``weigh``: bytes that an item holds, if they may be many: a batch ends with the one that makes them a MiB, too.
+    """
+
+    def __init__(self, desk: Desk, ready: deque[T], room: int, weigh: Callable[[T], int] | None) -> None:
         super().__init__(desk, 0)
         self._ready = ready
         self._largest = room
+        self._weigh = weigh
+        self._weight = 0
         self._items: list[T] = []
 
     async def add(self, item: T) -> None:
         """Take one item in."""
         self._items.append(item)
-        if len(self._items) >= self._largest:
+        if self._weigh is not None:
+            self._weight += self._weigh(item)
+        if len(self._items) >= self._largest or self._weight >= _LARGEST:
             await self._full()
         else:
             self._collected()
@@ -120,6 +128,7 @@ class ItemRelay(Relay, Generic[T]):
         if not self._items:
             return None
         items, self._items = self._items, []
+        self._weight = 0
         return partial(self._deliver, items)
 
     def _deliver(self, items: list[T]) -> None:
@@ -184,3 +193,36 @@ class SinkRelay(Relay):
         if not kept:
             self._spare = buffer
         self._was_taken()
+
+
+class LiteralRelay:
+    """Bytes that come out of a parser, which can't wait: whoever drives it waits in :meth:`room` instead."""
+
+    def __init__(self, desk: Desk, sink: Callable[[memoryview], object]) -> None:
+        self._desk = desk
+        self._sink = sink
+        self._waiting = 0
+        self._taken = asyncio.Event()
+
+    def __call__(self, view: memoryview) -> None:
+        """Take bytes in. When the caller has gone, nobody wants them."""
+        if not self._desk.closed:
+            self._waiting += len(view)
+            self._desk.put(partial(self._deliver, bytes(view)))
+
+    async def room(self) -> None:
+        """Wait while the caller has much to do."""
+        while self._waiting >= _LARGEST and not self._desk.closed:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def _deliver(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        self._sink(view)
+        with contextlib.suppress(BufferError):  # a slice of it was kept: it will never change
+            view.release()
+        self._desk.portal.post_if_running(self._was_taken, len(piece))
+
+    def _was_taken(self, size: int) -> None:
+        self._waiting -= size
+        self._taken.set()

@@ -7,7 +7,7 @@ import io
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, cast
 
 from netclients.errors import ConfigurationError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netclients.transport import source as transport_source
     from netclients.transport.stream import Buffer
 
-__all__ = ["Uploadable", "lend_iterable", "lend_iterator", "lend_upload", "lend_uploads"]
+__all__ = ["Uploadable", "lend_chunks", "lend_iterable", "lend_iterator", "lend_upload", "lend_uploads", "listed"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,28 @@ def lend_iterable(desk: Desk, items: Iterable[T]) -> Iterable[T] | AsyncIterable
     if type(items) in (list, tuple, str, bytes):
         return tuple(items) if type(items) is list else items
     return lend_iterator(desk, items)
+
+
+def lend_chunks(desk: Desk, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Return the content of a message for use in the loop: pulled in the caller's thread.
+
+    Raises:
+        ConfigurationError: it is asynchronous.
+    """
+    _refuse_asynchronous(chunks)
+    return _LentIterator(desk, map(bytes, _gathered(cast("Iterable[bytes]", chunks))), batch=1)
+
+
+def listed(values: T) -> T:
+    """Return ``values``; if they are yielded one by one, all of them, asked for here: in the caller's thread.
+
+    Raises:
+        ConfigurationError: they are asynchronous.
+    """
+    _refuse_asynchronous(values)
+    if isinstance(values, Iterable) and not isinstance(values, Collection):
+        return cast("T", list(values))
+    return values
 
 
 def lend_uploads(desk: Desk, sources: Iterable[BatchUploadable]) -> Any:

@@ -30,17 +30,25 @@ class Stream(Generic[T_co]):
     """Items as they come. Iterate it once, with ``for``, best inside ``with``.
 
     ``break``, an exception, Ctrl-C, or dropping the last reference close the connection behind it and free its
-    slot. At most ``room`` items, and as many again, are fetched ahead.
+    slot. At most ``room`` items, and as many again, are fetched ahead; fewer if ``weigh`` says that they hold many
+    bytes.
     """
 
     def __init__(
-        self, twin: AsyncStream[T_co], *, desk: Desk | None = None, owner: object = None, room: int = _ROOM
+        self,
+        twin: AsyncStream[T_co],
+        *,
+        desk: Desk | None = None,
+        owner: object = None,
+        room: int = _ROOM,
+        weigh: Callable[[T_co], int] | None = None,
     ) -> None:
         self._twin: AsyncStream[T_co] | None = twin
         self._desk = desk or Desk()
         # Whoever owns the connections must live as long as somebody reads from them.
         self._owner = owner
         self._room = room
+        self._weigh = weigh
         self._ready: deque[T_co] = deque()
         self._call: Call[None] | None = None
         self._over = False
@@ -67,7 +75,7 @@ class Stream(Generic[T_co]):
         self._desk.portal.check_process()
         if self._call is None:
             assert self._twin is not None
-            relay = ItemRelay(self._desk, self._ready, self._room)
+            relay = ItemRelay(self._desk, self._ready, self._room, self._weigh)
             twin = self._twin
             self._call = Call(partial(_pump, twin, relay.add), self._desk)
             self._twin = None

@@ -10,6 +10,9 @@ import netclients.ftp.client
 import netclients.ftp.connection
 import netclients.ftp.data
 import netclients.ftp.remote_file
+import netclients.imap.connection
+import netclients.imap.mailbox
+import netclients.reader
 import netclients.smtp.client
 import netclients.smtp.connection
 import netclients.streams
@@ -24,9 +27,16 @@ ENGINE = {"identify"} | {name for name in dir(Dialogue) if not name.startswith("
 MAIL_ENGINE = {"error", "stream_content"} | {
     name for name in dir(Conversation) if not name.startswith("_")
 } - OFFERED - {"secured"}
+# Of IMAP: what the methods are made of, and what only they need.
+IMAP_ENGINE = {"begin", "conclude", "done", "error", "gather", "uid_fetch_encoded", "wait_for_leave"} | (
+    MAIL_ENGINE - {"stream_content"}
+)
+MAILBOX_ENGINE = {"read_limit", "run"}
 # Attributes that are set in __init__, so that the class does not show them.
 ATTRIBUTES = {
     "FTPConnection": {"features", "kind", "welcome", "private_data", "number", "marked"},
+    "IMAPConnection": {"welcome", "number", "marked"},
+    "Mailbox": {"name", "readonly"},
     "SMTPConnection": {"extensions", "welcome", "authenticated", "mails", "number", "marked"},
 }
 TRANSFER = {"abort", "check", "closed_cleanly", "connection", "finish", "receive_into", "received", "send", "sent"}
@@ -39,6 +49,9 @@ PAIRS = [
     pytest.param(netclients.ftp.connection.FTPConnection, blocking.FTPConnection, ENGINE, id="FTPConnection"),
     pytest.param(netclients.smtp.client.MailSender, blocking.MailSender, set(), id="MailSender"),
     pytest.param(netclients.smtp.connection.SMTPConnection, blocking.SMTPConnection, MAIL_ENGINE, id="SMTPConnection"),
+    pytest.param(netclients.reader.MailReader, blocking.MailReader, set(), id="MailReader"),
+    pytest.param(netclients.imap.mailbox.Mailbox, blocking.Mailbox, MAILBOX_ENGINE, id="Mailbox"),
+    pytest.param(netclients.imap.connection.IMAPConnection, blocking.IMAPConnection, IMAP_ENGINE, id="IMAPConnection"),
     pytest.param(netclients.ftp.remote_file.RemoteFile, blocking.RemoteFile, set(), id="RemoteFile"),
     pytest.param(netclients.streams.Stream, blocking.Stream, set(), id="Stream"),
     pytest.param(netclients.ftp.data.Transfer, blocking.Transfer, TRANSFER_ENGINE, id="Transfer"),
@@ -72,6 +85,7 @@ def test_parameters_are_the_same(twin: type, cls: type, left_out: set[str]) -> N
 
 def test_constructors_take_the_same() -> None:
     assert parameters(blocking.FTPClient.__init__) == parameters(netclients.ftp.client.FTPClient.__init__)
+    assert parameters(blocking.MailReader.__init__) == parameters(netclients.reader.MailReader.__init__)
     assert parameters(blocking.MailSender.__init__) == parameters(netclients.smtp.client.MailSender.__init__)
 
 
@@ -112,3 +126,15 @@ def test_every_name_of_the_package_is_there() -> None:
         assert name in dir(blocking)
     with pytest.raises(AttributeError):
         _ = blocking.Nonsense  # type: ignore[attr-defined]
+
+
+def test_results_are_those_of_what_is_pending() -> None:
+    twin, cls = netclients.imap.connection.IMAPConnection, blocking.IMAPConnection
+    pending = 0
+    for name in sorted(public(twin) - IMAP_ENGINE):
+        promised = inspect.getattr_static(twin, name)
+        result = getattr(promised, "__annotations__", {}).get("return", "")
+        if result.startswith("Pending["):
+            pending += 1
+            assert not inspect.getattr_static(cls, name).__annotations__["return"].startswith("Pending"), name
+    assert pending > 30
