@@ -51,8 +51,14 @@ _TRANSITIONS: Mapping[tuple[State, _Signal], State] = {
     (State.READY, _Signal.EOF): State.CLOSED,
     (State.TRANSFERRING, _Signal.EOF): State.CLOSED,
     (State.CLOSING, _Signal.EOF): State.CLOSED,
+    # A second preliminary reply, and what is said behind a goodbye: nothing comes of it.
+    (State.TRANSFERRING, _Signal.STARTED): State.TRANSFERRING,
+    (State.CLOSING, _Signal.GREETED): State.CLOSING,
+    (State.CLOSING, _Signal.STARTED): State.CLOSING,
+    (State.CLOSING, _Signal.ENDED): State.CLOSING,
+    (State.CLOSING, _Signal.GOODBYE): State.CLOSING,
+    (State.CLOSED, _Signal.EOF): State.CLOSED,
 }
-
 
 _MOST_PRELIMINARIES = 100  # each of them makes the client wait anew
 
@@ -95,7 +101,7 @@ class FTPProtocol(NumberedDialogue[Command]):
     def receive_reply(self, ticket: Ticket[Command, Reply] | None, reply: Reply) -> None:
         """See :meth:`~netclients.wire.numbered.NumberedDialogue.receive_reply`."""
         if reply.code == 421:
-            self.goodbye = reply
+            self.leave(reply)
             self._move(_Signal.GOODBYE)
         if ticket is None:
             self._unsolicited(reply)
@@ -136,4 +142,7 @@ class FTPProtocol(NumberedDialogue[Command]):
         return again and not ticket.command.traits.transfer and ticket.command.verb != "ABOR"
 
     def _move(self, signal: _Signal) -> None:
-        self.state = _TRANSITIONS.get((self.state, signal), self.state)
+        try:
+            self.state = _TRANSITIONS[self.state, signal]
+        except KeyError:
+            raise ProtocolError(f"the server's reply makes no sense now: {self.state.value}") from None

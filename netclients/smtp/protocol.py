@@ -56,6 +56,10 @@ _TRANSITIONS: Mapping[tuple[State, _Signal], State] = {
     (State.TRANSACTION, _Signal.EOF): State.CLOSED,
     (State.CONTENT, _Signal.EOF): State.CLOSED,
     (State.CLOSING, _Signal.EOF): State.CLOSED,
+    # RSET and EHLO where there is nothing to end, LMTP's further replies; a server that takes MAIL twice.
+    (State.READY, _Signal.OVER): State.READY,
+    (State.TRANSACTION, _Signal.BEGUN): State.TRANSACTION,
+    (State.CLOSED, _Signal.EOF): State.CLOSED,
 }
 
 _GREETING = Command(b"", Traits(Pipelining.BARRIER), shown="greeting")
@@ -99,7 +103,7 @@ class SMTPProtocol(NumberedDialogue[Command]):
         if self.goodbye is not None:
             return  # nothing counts any more
         if reply.code == 421:
-            self.goodbye = reply
+            self.leave(reply)
             self._move(_Signal.GOODBYE)
             if ticket is None:
                 self.tell(Unsolicited(reply))
@@ -125,4 +129,7 @@ class SMTPProtocol(NumberedDialogue[Command]):
             self._move(_Signal.INVITED)
 
     def _move(self, signal: _Signal) -> None:
-        self.state = _TRANSITIONS.get((self.state, signal), self.state)
+        try:
+            self.state = _TRANSITIONS[self.state, signal]
+        except KeyError:
+            raise ProtocolError(f"the server's reply makes no sense now: {self.state.value}") from None

@@ -120,6 +120,20 @@ def test_transitions(state: State, sent: list[str], line: str, after: State) -> 
         assert protocol.state is after
 
 
+@pytest.mark.parametrize("line", ["150 comes", "226 done", "421 bye again"])
+def test_what_is_said_behind_a_goodbye_changes_nothing(line: str) -> None:
+    protocol = greeted(pipelining=True)
+    send(protocol, "NOOP", "RETR")
+    feed(protocol, "421 bye", line)
+    assert protocol.state is State.CLOSING
+
+
+def test_what_the_table_does_not_know_is_an_error() -> None:
+    protocol = in_state(State.CLOSED)
+    with pytest.raises(ProtocolError, match="makes no sense now: the connection has ended"):
+        feed(protocol, "421 bye")
+
+
 @pytest.mark.parametrize("state", State)
 def test_the_end_comes_in_any_state(state: State) -> None:
     protocol = in_state(state)
@@ -134,7 +148,7 @@ def test_the_end_comes_in_any_state(state: State) -> None:
 def test_the_table_names_every_state() -> None:
     table = protocol_module._TRANSITIONS
     assert {state for state, _ in table} | set(table.values()) == set(State)
-    assert State.CLOSED not in {state for state, _ in table}
+    assert {after for (state, _), after in table.items() if state is State.CLOSED} == {State.CLOSED}
 
 
 # The greeting
