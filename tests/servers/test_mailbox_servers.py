@@ -179,10 +179,8 @@ def test_urls(dovecot: MailServer) -> None:
 
 
 def test_thousands_of_messages(dovecot: MailServer) -> None:
-    before = time.monotonic()
     dovecot.seed("alice", "INBOX", (b"Subject: %d\r\n\r\n%b" % (n, b"x" * 8000) for n in range(5000)))
     with imap(dovecot) as client:
         assert client.select()[1] == [b"5000"]
         part = client.fetch("2500", "(BODY.PEEK[HEADER])")[1][0]
         assert part == (b"2500 (BODY[HEADER] {17}", b"Subject: 2499\r\n\r\n")
-    assert time.monotonic() - before < 10
