@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from netclients.config import TLSMode
 from netclients.engine import Engine
 from netclients.errors import ConfigurationError, ConnectionLost, NetClientError
 from netclients.pool import Pooled
 from netclients.transport.readiness import Deadline
-from netclients.transport.stream import SocketStream
 from netclients.wire.dialogue import AnyReply, Completed, DialogueCommand, Preliminary, Sent, Unsolicited
 
 if TYPE_CHECKING:
     from netclients.settings import Settings
-    from netclients.transport.stream import ByteStream, Waitable
+    from netclients.transport.stream import ByteStream, SocketStream, Waitable
     from netclients.wire.dialogue import Dialogue, Event
     from netclients.wire.pipeline import Ticket
 
@@ -238,9 +237,9 @@ class Conversation(Pooled, Generic[C, R]):
         self._dialogue.forbid_leftovers()
         settings = self._settings
         stream = self._engine.stream
-        assert isinstance(stream, SocketStream)
+        assert not stream.secured
         self._engine.stream = await settings.dialer.start_tls(
-            stream, settings.endpoint.host, settings.timeouts.handshake, newest=self.newest_tls
+            cast("SocketStream", stream), settings.endpoint.host, settings.timeouts.handshake, newest=self.newest_tls
         )
 
     # The pool's side
