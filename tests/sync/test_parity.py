@@ -19,6 +19,7 @@ import netclients.streams
 import netclients.sync as blocking
 from netclients.conversation import Conversation
 from netclients.ftp.dialogue import Dialogue
+from netclients.imap.connection.dialogue import Dialogue as IMAPDialogue
 
 # What other modules of netclients use of a connection and a transfer, and what makes no sense without an event
 # loop, is left out: of the connection's base classes all but OFFERED, and "identify".
@@ -27,10 +28,11 @@ ENGINE = {"identify"} | {name for name in dir(Dialogue) if not name.startswith("
 MAIL_ENGINE = {"error", "stream_content"} | {
     name for name in dir(Conversation) if not name.startswith("_")
 } - OFFERED - {"secured"}
-# Of IMAP: what the methods are made of, and what only they need.
-IMAP_ENGINE = {"begin", "conclude", "done", "error", "gather", "uid_fetch_encoded", "wait_for_leave"} | (
-    MAIL_ENGINE - {"stream_content"}
-)
+IMAP_ENGINE = (
+    {name for name in dir(IMAPDialogue) if not name.startswith("_")}
+    - OFFERED
+    - {"capabilities", "has", "next_untagged", "require", "secured", "selected"}
+) | {"uid_fetch_encoded", "wait_for_leave"}
 MAILBOX_ENGINE = {"read_limit", "run"}
 # Attributes that are set in __init__, so that the class does not show them.
 ATTRIBUTES = {
