@@ -22,13 +22,13 @@ from typing import Any
 from benchmarks.account import Account
 from benchmarks.harness import ROOT, RowMissing, worker_command
 from benchmarks.servers import account_of, second_vsftpd, vsftpd
-from tests.servers import MailServer, RealServer
+from tests.servers import MailServer, NewsServer, RealServer
 
 Far = tuple[RealServer, Account, Sequence[str]]
 """The server whose files count, the address to use, and what to put in front of a contender's command."""
 
 FarMail = tuple[str, int, Sequence[str]]
-"""Address and port of a mail server, and what to put in front of a contender's command."""
+"""Address and port of a mail or news server, and what to put in front of a contender's command."""
 
 CLIENT, SERVER = "10.117.0.1", "10.117.0.2"
 
@@ -43,7 +43,7 @@ def through_proxy(work: Path, round_trip: float) -> Iterator[Far]:
 
 
 @contextlib.contextmanager
-def mail_through_proxy(server: MailServer, round_trip: float, service: str = "smtp") -> Iterator[FarMail]:
+def mail_through_proxy(server: MailServer | NewsServer, round_trip: float, service: str = "smtp") -> Iterator[FarMail]:
     """Put the fault proxy, in a process of its own, in front of a service of a mail server."""
     with _proxy(server.host, server.ports[service], round_trip, ftp=False) as port:
         yield server.host, port, ()
@@ -77,7 +77,9 @@ def through_namespaces(work: Path, round_trip: float) -> Iterator[Far]:
 
 
 @contextlib.contextmanager
-def mail_through_namespaces(server: MailServer, round_trip: float, service: str = "smtp") -> Iterator[FarMail]:
+def mail_through_namespaces(
+    server: MailServer | NewsServer, round_trip: float, service: str = "smtp"
+) -> Iterator[FarMail]:
     """Run contenders in one network namespace; in the other one a relay hands all bytes on to a mail server."""
     port = server.ports[service]
     with (
