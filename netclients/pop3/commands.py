@@ -102,7 +102,7 @@ def command(verb: str, argument: bytes = b"") -> Command:
 
 def listing(verb: str, bounds: Bounds) -> Command:
     """Make a command that is answered by a list: CAPA, LIST, UIDL, LANG without argument."""
-    block = partial(Listed, line=bounds.line, limit=bounds.read)
+    block = partial(Listed, line=bounds.line, limit=bounds.response)
     return Command(verb.encode("ascii"), _TRAITS[verb], block)
 
 
@@ -135,7 +135,7 @@ def raw_command(verb: str, *words: str, bounds: Bounds | None = None) -> Command
         ConfigurationError: the verb is not one word, or a word has CR, LF or NUL.
     """
     line = b" ".join((arguments.token(verb).upper(), *(arguments.text(word) for word in words)))
-    block = None if bounds is None else partial(Listed, line=bounds.line, limit=bounds.read)
+    block = None if bounds is None else partial(Listed, line=bounds.line, limit=bounds.response)
     return Command(line, _UNKNOWN, block)
 
 

@@ -69,6 +69,15 @@ class POP3Connection(Conversation[Command, Status]):
     def farewell(self) -> None:
         """None: QUIT would delete what DELE has marked."""
 
+    def submit(self, sent: Command) -> Ticket[Command, Status]:
+        """See :meth:`~netclients.conversation.Conversation.submit`.
+
+        A server's farewell, such as that it has waited long enough, must not be taken for the reply to ``sent``.
+        """
+        if self.protocol.idle:
+            self.look()
+        return super().submit(sent)
+
     # Session
 
     async def greet(self) -> str:

@@ -18,4 +18,4 @@ class Settings(settings.Settings):
     """
 
     pipelining: bool | None = None
-    window: int = 64
+    window: int = 256

@@ -172,9 +172,10 @@ class Lines(Block):
         self._cost = 0
 
     def _take(self, data: bytes, at: int, stop: int) -> None:
+        *lines, rest = data[at:stop].split(b"\r\n")
+        self._cost += _LINE_COST * len(lines)
         if self._limit is not None and self.size + self._cost > self._limit:
             raise ProtocolError(f"the server sent a list of more than {self._limit} bytes")
-        *lines, rest = data[at:stop].split(b"\r\n")
         if lines:
             if self._begun:
                 self._begun += lines[0]
@@ -182,7 +183,6 @@ class Lines(Block):
                 self._begun.clear()
             if len(max(lines, key=len)) > self._line:
                 raise self._too_long()
-            self._cost += _LINE_COST * len(lines)
             self._take_lines(lines)
         self._begun += rest
         if len(self._begun) > self._line:

@@ -62,16 +62,16 @@ def cuts(data: bytes) -> Iterator[list[bytes]]:
 
 def read(block: Block, pieces: list[bytes]) -> bytes:
     """Feed, each piece behind something that is none of its business; return what is left behind the end."""
-    rest = b""
+    rest = []
     for piece in pieces:
         if block.ended:
-            rest += piece
+            rest.append(piece)
             continue
         behind = block.feed(b"\r\n" + piece, 2)
         assert block.ended == (behind >= 0)
         if block.ended:
-            rest = (b"\r\n" + piece)[behind:]
-    return rest
+            rest.append((b"\r\n" + piece)[behind:])
+    return b"".join(rest)
 
 
 @pytest.mark.parametrize(("wire", "text"), ROWS)
