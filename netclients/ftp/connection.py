@@ -4,8 +4,8 @@ Made by :func:`netclients.ftp.login.connect`, lent by ``FTPClient.connection()``
 to the working directory. All methods raise :class:`~netclients.errors.ReplyError` when the server refuses,
 :class:`~netclients.errors.UnsupportedError` when it does not know the command,
 :class:`~netclients.errors.ConnectionLost` and :class:`~netclients.errors.PhaseTimeout` when it is gone or
-silent, and :class:`~netclients.errors.ConfigurationError` for arguments with CR, LF or NUL. What reads listings
-is imported when one is asked for.
+silent, and :class:`~netclients.errors.ConfigurationError` for arguments with CR, LF or NUL. A reply may take
+``timeouts.reply`` seconds, if nothing else is said. What reads listings is imported when one is asked for.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netclients.errors import AuthenticationError, ConfigurationError, UnsupportedError
 from netclients.ftp.commands import Command, command, raw_command
+from netclients.ftp.control import ControlConnection
 from netclients.ftp.data import Transfer, open_transfer
-from netclients.ftp.dialogue import Dialogue
 from netclients.ftp.refusals import reply_error
 from netclients.ftp.replies import (
     parse_features,
@@ -43,7 +43,7 @@ __all__ = ["FTPConnection"]
 T = TypeVar("T")
 
 
-class FTPConnection(Dialogue):
+class FTPConnection(ControlConnection):
     """A logged-in control connection and the data connections that belong to it.
 
     ``features`` is what FEAT said, ``kind`` the server program as far as its greeting (``welcome``) tells,
@@ -131,7 +131,7 @@ class FTPConnection(Dialogue):
             await self._credential(command("ACCT", self.encode(account)))
 
     async def acct(self, account: str) -> None:
-        """ACCT."""
+        """ACCT: send the account that the server wants (RFC 959 section 4.1.1)."""
         self.require_privacy()
         await self.expect(command("ACCT", self.encode(account)))
 
@@ -157,7 +157,7 @@ class FTPConnection(Dialogue):
         await self.expect(command("LANG", self.encode(tag)))
 
     async def clnt(self, name: str) -> None:
-        """CLNT: say which program this is."""
+        """CLNT: say which program this is (in no RFC; servers that know it announce it by FEAT)."""
         await self.expect(command("CLNT", self.encode(name)))
 
     async def host(self, name: str) -> None:
@@ -166,15 +166,15 @@ class FTPConnection(Dialogue):
         await self.expect(command("HOST", arguments.token(name)))
 
     async def syst(self) -> str:
-        """SYST: the server's operating system, upper-cased."""
+        """SYST: the server's operating system, upper-cased (RFC 959 section 4.1.3)."""
         return parse_system((await self.expect(command("SYST"))).text)
 
     async def help(self, topic: str = "") -> str:
-        """HELP: text for people."""
+        """HELP: text for people (RFC 959 section 4.1.3)."""
         return (await self.expect(command("HELP", self.encode(topic)))).text
 
     async def noop(self) -> None:
-        """NOOP."""
+        """NOOP: nothing but a reply (RFC 959 section 4.1.3)."""
         await self.expect(command("NOOP"))
 
     async def probe(self) -> None:
@@ -182,45 +182,51 @@ class FTPConnection(Dialogue):
         await self.noop()
 
     async def quit(self) -> None:
-        """QUIT: end the session; the connection is closed."""
+        """QUIT: end the session; the connection is closed, whatever the reply (RFC 959 section 4.1.1)."""
         try:
             await self.expect(command("QUIT"))
         finally:
             self.abort("quit")
 
     async def type(self, representation: TransferType) -> None:
-        """TYPE: the representation of the following transfers. The client's methods rely on ``IMAGE``."""
+        """TYPE: the representation of the following transfers (RFC 959 sections 3.1.1 and 4.1.2).
+
+        The client's methods rely on ``IMAGE``.
+        """
         self.mark()
         await self.expect(command("TYPE", representation.value.encode("ascii")))
 
     async def allo(self, size: int) -> None:
-        """ALLO: announce the size in bytes of the next upload."""
+        """ALLO: announce the ``size`` in bytes of the next upload (RFC 959 section 4.1.3)."""
         await self.expect(command("ALLO", arguments.number(size, "size")))
 
     async def abor(self) -> Reply:
-        """ABOR with no transfer under way; a running one is ended by closing its data connection."""
+        """ABOR with no transfer under way (RFC 959 section 4.1.3).
+
+        A running one is ended by closing its data connection.
+        """
         return await self.expect(command("ABOR"))
 
     # Directories
 
     async def pwd(self) -> str:
-        """PWD: the working directory."""
+        """PWD: the working directory (RFC 959 section 4.1.3 and appendix II)."""
         return parse_path((await self.expect(command("PWD"))).text)
 
     async def cwd(self, path: str) -> None:
-        """CWD: change the working directory."""
+        """CWD: change the working directory (RFC 959 section 4.1.1)."""
         await self.expect(self.path_command("CWD", path))
 
     async def cdup(self) -> None:
-        """CDUP: go to the parent directory."""
+        """CDUP: go to the parent directory (RFC 959 section 4.1.1)."""
         await self.expect(command("CDUP"))
 
     async def mkd(self, path: str) -> None:
-        """MKD: make a directory."""
+        """MKD: make a directory (RFC 959 section 4.1.3)."""
         await self.expect(self.path_command("MKD", path))
 
     async def rmd(self, path: str) -> None:
-        """RMD: remove an empty directory."""
+        """RMD: remove an empty directory (RFC 959 section 4.1.3)."""
         await self.expect(self.path_command("RMD", path))
 
     # Files
@@ -234,7 +240,7 @@ class FTPConnection(Dialogue):
         return parse_mdtm((await self.expect(self.path_command("MDTM", path))).text).value
 
     async def mfmt(self, path: str, modified: datetime) -> None:
-        """MFMT: set the time of the last change.
+        """MFMT: set the time of the last change, in whole seconds (draft-somers-ftp-mfxx; in no RFC).
 
         Raises:
             ConfigurationError: ``modified`` has no time zone.

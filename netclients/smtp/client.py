@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from netclients.config import Endpoint
     from netclients.events import Events
-    from netclients.smtp.types import DSN, Pipelining, Receipt
+    from netclients.smtp.types import DSN, PipeliningMode, Receipt
 
 __all__ = ["MailSender", "Outgoing", "Sendable"]
 
@@ -100,7 +100,7 @@ class MailSender(Client[SMTPConnection]):
         auth: Auth | None = None,
         tls: AnyTLS | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        pipelining: Pipelining = "standard",
+        pipelining: PipeliningMode = "standard",
         mechanisms: Sequence[str] | None = None,
         ehlo_name: str | None = None,
         timeouts: Timeouts | None = None,

@@ -4,7 +4,8 @@ Made by :func:`netclients.smtp.login.connect`, lent by ``MailSender.connection()
 :class:`~netclients.errors.ReplyError` when the server refuses,
 :class:`~netclients.errors.UnsupportedError` when it does not know the command,
 :class:`~netclients.errors.ConnectionLost` and :class:`~netclients.errors.PhaseTimeout` when it is gone or
-silent, and :class:`~netclients.errors.ConfigurationError` for arguments that are none.
+silent, and :class:`~netclients.errors.ConfigurationError` for arguments that are none. A reply may take
+``timeouts.reply`` seconds, if nothing else is said.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class SMTPConnection(Conversation[Command, Reply]):
         return await self._hello("LHLO", name)
 
     async def helo(self, name: str | None = None) -> None:
-        """HELO: for servers without extensions."""
+        """HELO: for servers without extensions (RFC 5321 section 4.1.1.1). It ends a transaction."""
         await self.expect(command("HELO", self._own_name(name)))
         self._offer(Extensions())
 
@@ -148,7 +149,7 @@ class SMTPConnection(Conversation[Command, Reply]):
         self.authenticated = True
 
     async def noop(self) -> None:
-        """NOOP."""
+        """NOOP: nothing but a reply (RFC 5321 section 4.1.1.9)."""
         await self.expect(command("NOOP"))
 
     async def probe(self) -> None:
@@ -156,19 +157,19 @@ class SMTPConnection(Conversation[Command, Reply]):
         await self.noop()
 
     async def help(self, topic: str = "") -> str:
-        """HELP: text for people."""
+        """HELP: text for people (RFC 5321 section 4.1.1.8)."""
         return (await self.expect(command("HELP", arguments.text(topic)))).text
 
     async def vrfy(self, name: str) -> Reply:
-        """VRFY: ask whether there is such a mailbox; most servers won't tell (252)."""
+        """VRFY: ask whether there is such a mailbox; most servers won't tell, by 252 (RFC 5321 section 4.1.1.6)."""
         return await self.expect(command("VRFY", arguments.text(name)))
 
     async def expn(self, name: str) -> Reply:
-        """EXPN: ask for the members of a list."""
+        """EXPN: ask for the members of a list (RFC 5321 section 4.1.1.7)."""
         return await self.expect(command("EXPN", arguments.text(name)))
 
     async def quit(self) -> None:
-        """QUIT: end the session; the connection is closed."""
+        """QUIT: end the session; the connection is closed, whatever the reply (RFC 5321 section 4.1.1.10)."""
         try:
             await self.expect(command("QUIT"))
         finally:
@@ -190,27 +191,38 @@ class SMTPConnection(Conversation[Command, Reply]):
     # Transactions
 
     async def mail(self, sender: str, options: Sequence[str] = ()) -> Reply:
-        """MAIL: begin a transaction; ``options`` such as ``"BODY=8BITMIME"``."""
+        """MAIL: begin a transaction (RFC 5321 section 4.1.1.2).
+
+        ``sender`` "" is the null reverse-path; ``options`` are parameters such as ``"BODY=8BITMIME"``.
+        """
         address = arguments.mailbox(sender) if sender else b""
         self.mails += 1
         return await self.expect(commands.mail(address, map(arguments.esmtp_parameter, options)))
 
     async def rcpt(self, recipient: str, options: Sequence[str] = ()) -> Reply:
-        """RCPT: one recipient more; ``options`` such as ``"NOTIFY=NEVER"``."""
+        """RCPT: one recipient more (RFC 5321 section 4.1.1.3); ``options`` such as ``"NOTIFY=NEVER"``."""
         address = arguments.mailbox(recipient)
         return await self.expect(commands.rcpt(address, map(arguments.esmtp_parameter, options)))
 
     async def rset(self) -> None:
-        """RSET: forget the transaction."""
+        """RSET: forget the transaction (RFC 5321 section 4.1.1.5)."""
         await self.expect(command("RSET"))
 
     async def data(self, content: bytes) -> Reply:
-        """DATA, and ``content`` (lines end with CRLF) as a dot block; return the reply to it."""
+        """DATA, and ``content`` as a dot block; return the reply to it (RFC 5321 sections 4.1.1.4 and 4.5.2).
+
+        Lines of ``content`` end with CRLF; dots are stuffed here. The reply to DATA may take ``timeouts.reply``
+        seconds, the one to the content ``timeouts.complete``.
+        """
         await self.expect(command("DATA"))
         return await self._expect_content(commands.content(dots.stuffed(content), len(content)))
 
     async def bdat(self, chunk: bytes, *, last: bool = False) -> Reply:
-        """BDAT: a part of the content as it is, without dot-stuffing (RFC 3030)."""
+        """BDAT: send ``chunk``, a part of the content as it is, without dot-stuffing (RFC 3030 section 2).
+
+        The command tells its length in bytes; ``last``: the message is complete. The reply may take
+        ``timeouts.complete`` seconds.
+        """
         return await self._expect_content(commands.bdat(len(chunk), bytes(chunk), last=last))
 
     async def _expect_content(self, sent: Command) -> Reply:

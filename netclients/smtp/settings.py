@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netclients import settings
 
 if TYPE_CHECKING:
-    from netclients.smtp.types import Pipelining
+    from netclients.smtp.types import PipeliningMode
 
 __all__ = ["Learned", "Settings"]
 
@@ -31,7 +31,7 @@ class Settings(settings.Settings):
     """How to reach the server and how to talk to it."""
 
     learned: Learned
-    pipelining: Pipelining
+    pipelining: PipeliningMode
     ehlo_name: str | None = None
 
     @property

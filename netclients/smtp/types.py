@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from netclients.errors import ConfigurationError
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from netclients.errors import NetClientError
     from netclients.wire.replies import Reply
 
-__all__ = ["DSN", "Extensions", "Notify", "Pipelining", "Receipt"]
+__all__ = ["DSN", "Extensions", "Notify", "PipeliningMode", "Receipt"]
 
-Pipelining = Literal["off", "standard", "eager"]
+PipeliningMode = Literal["off", "standard", "eager"]
 """How much is sent before replies have come; see :class:`~netclients.MailSender`."""
 
 Notify = Literal["NEVER", "SUCCESS", "FAILURE", "DELAY"]
@@ -132,7 +132,3 @@ class Receipt:
         """Raise ``error`` if there is one."""
         if self.error is not None:
             raise self.error
-
-    def without_error(self) -> Receipt:
-        """Return the receipt as an error carries it."""
-        return replace(self, error=None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netclients.retry import RetryPolicy
     from netclients.smtp.client import Outgoing, Sendable
     from netclients.smtp.connection import SMTPConnection as AsyncSMTPConnection
-    from netclients.smtp.types import DSN, Pipelining, Receipt
+    from netclients.smtp.types import DSN, PipeliningMode, Receipt
 
 __all__ = ["MailSender"]
 
@@ -43,7 +43,7 @@ class MailSender(Client[AsyncMailSender]):
         auth: Credentials | tuple[str, str] | None = None,
         tls: TLSMode | Literal["implicit", "starttls", "none", "opportunistic"] | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        pipelining: Pipelining = "standard",
+        pipelining: PipeliningMode = "standard",
         mechanisms: Sequence[str] | None = None,
         ehlo_name: str | None = None,
         timeouts: Timeouts | None = None,

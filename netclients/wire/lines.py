@@ -27,6 +27,7 @@ class LineBuffer:
         self._tail = bytearray()
 
     def __len__(self) -> int:
+        """How many bytes stand after the last line end."""
         return len(self._tail)
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
@@ -47,12 +48,6 @@ class LineBuffer:
         self._tail += rest
         if len(self._tail) > self._limit and not self._tail.endswith(b"\r"):
             raise self._too_long()
-
-    def finish(self) -> bytes:
-        """Return what stands after the last line end, for peers that leave the last line open."""
-        rest = bytes(self._tail)
-        self._tail.clear()
-        return rest
 
     def _too_long(self) -> ProtocolError:
         return ProtocolError(f"the server sent a line of more than {self._limit} bytes")

@@ -18,13 +18,13 @@ import netclients.smtp.connection
 import netclients.streams
 import netclients.sync as blocking
 from netclients.conversation import Conversation
-from netclients.ftp.dialogue import Dialogue
+from netclients.ftp.control import ControlConnection
 from netclients.imap.connection.dialogue import Dialogue as IMAPDialogue
 
 # What other modules of netclients use of a connection and a transfer, and what makes no sense without an event
 # loop, is left out: of the connection's base classes all but OFFERED, and "identify".
 OFFERED = {"abort", "clean", "close", "expect", "marked", "number", "probe", "reply_to"}
-ENGINE = {"identify"} | {name for name in dir(Dialogue) if not name.startswith("_")} - OFFERED
+ENGINE = {"identify"} | {name for name in dir(ControlConnection) if not name.startswith("_")} - OFFERED
 MAIL_ENGINE = {"error", "stream_content"} | {
     name for name in dir(Conversation) if not name.startswith("_")
 } - OFFERED - {"secured"}

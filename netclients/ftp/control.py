@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
 
-__all__ = ["Dialogue"]
+__all__ = ["ControlConnection"]
 
 
-class Dialogue(Conversation[Command, Reply]):
+class ControlConnection(Conversation[Command, Reply]):
     """What every method of ``FTPConnection`` stands on. Not for several tasks at once."""
 
     def __init__(self, settings: Settings, stream: SocketStream) -> None:
