@@ -167,20 +167,21 @@ class IMAPProtocol(Dialogue[Command, Status]):
     def data_to_send(self) -> bytes:
         """Return what is due: as many commands as may share the wire, each as far as its literals may go."""
         out, self._raw = self._raw, []
-        written = [] if self.ended else self._write(out)
+        if not self.ended:
+            self._write(out)
         data = b"".join(out)
         self._released += len(data)
-        for ticket in written:
-            ticket.ends_at = self._released
         return data
 
-    def _write(self, out: list[bytes]) -> list[Ticket[Command, Status]]:
-        written: list[Ticket[Command, Status]] = []
+    def _write(self, out: list[bytes]) -> None:
+        ends_at = self._released + sum(map(len, out))
         writing = self._writing
         if writing is not None and not writing.waits and writing.streams is None:
+            begin = len(out)
             self._go_on(writing, out)
-            written.append(writing.ticket)
+            writing.ticket.ends_at = ends_at = ends_at + sum(map(len, out[begin:]))
         for ticket in self._pipeline.release():
+            begin = len(out)
             sent = ticket.command
             tag = next(self._tags)
             self._tagged[tag] = ticket
@@ -189,9 +190,8 @@ class IMAPProtocol(Dialogue[Command, Status]):
             out.append((f"{tag} {sent.verb} " if sent.pieces else f"{tag} {sent.verb}").encode("ascii"))
             self._introduced = False
             self._go_on(_Writing(ticket, deque(sent.pieces)), out)
-            written.append(ticket)
+            ticket.ends_at = ends_at = ends_at + sum(map(len, out[begin:]))
             self._events.append(Sent(ticket))
-        return written
 
     def _go_on(self, writing: _Writing, out: list[bytes]) -> None:
         left = writing.left
