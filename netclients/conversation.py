@@ -74,6 +74,11 @@ class Conversation(Pooled, Generic[C, R]):
         """Whether the server has closed this connection."""
         return self._engine.closed_by_peer
 
+    @property
+    def over(self) -> bool:
+        """Whether the connection has ended, whoever ended it, as far as is known."""
+        return self._closed or self._dialogue.ended or self._engine.closed_by_peer
+
     # Commands and replies
 
     def submit(self, sent: C) -> Ticket[C, R]:

@@ -205,6 +205,12 @@ class Pool(Generic[K]):
             self._idle.append(connection)
         self._expire_idle(now)
 
+    def close_idle(self, which: Callable[[K], bool], reason: str) -> None:
+        """Close those idle connections that ``which`` is true of."""
+        for connection in [idle for idle in self._idle if which(idle)]:
+            self._idle.remove(connection)
+            connection.close(reason)
+
     def close(self) -> None:
         """Close all connections, also those in use; callers in the queue get an error."""
         self._closed = True

@@ -10,13 +10,12 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from netclients.errors import LocalFileError
-from netclients.imap.parts import PartProducer, gone
+from netclients.errors import LocalFileError, printable
+from netclients.imap.parts import PartProducer, structure_of
 from netclients.mail.received import clean_filename, numbered
 from netclients.transport.threads import in_thread
 
 if TYPE_CHECKING:
-    from netclients.imap.connection import IMAPConnection
     from netclients.imap.mailbox import Mailbox
     from netclients.imap.types import UID, BodyPart
 
@@ -28,17 +27,22 @@ _MOST_NUMBERS = 10_000
 
 async def save_attachments(box: Mailbox, uid: UID, directory: str | os.PathLike[str], *, overwrite: bool) -> list[Path]:
     """See :meth:`Mailbox.save_attachments`."""
-
-    async def fetch(connection: IMAPConnection) -> list[BodyPart] | None:
-        found = await connection.uid_fetch(uid, structure=True)
-        return list(filter(_is_attachment, found[-1].structure.walk())) if found else None
-
-    parts = await box.run("read", fetch)
-    if parts is None:
-        raise gone(uid, "")
+    parts = [part for part in (await structure_of(box, uid)).walk() if _is_attachment(part)]
     target = Path(directory)
     await _in_thread(lambda: target.mkdir(parents=True, exist_ok=True), target)
-    return [await _save(box, uid, part, target, overwrite=overwrite) for part in parts]
+    saved: list[Path] = []
+    for part in parts:
+        name = clean_filename(part.filename, f"part-{part.part}" + (".eml" if part.type == "message" else ""))
+        # Overwritten is what was there before, not what has just been saved under the same name.
+        replace = overwrite and name.casefold() not in {path.name.casefold() for path in saved}
+        file = _NewFile(target, name)
+        try:
+            await _in_thread(file.create, file.path)
+            await _fill(file, PartProducer(box, uid, part.part))
+            saved.append(await _in_thread(partial(file.publish, overwrite=replace), file.path))
+        finally:
+            file.discard()
+    return saved
 
 
 def _is_attachment(part: BodyPart) -> bool:
@@ -47,64 +51,78 @@ def _is_attachment(part: BodyPart) -> bool:
     return part.disposition == "attachment" or part.filename is not None
 
 
-async def _save(box: Mailbox, uid: UID, part: BodyPart, directory: Path, *, overwrite: bool) -> Path:
-    name = clean_filename(part.filename, f"part-{part.part}" + (".eml" if part.type == "message" else ""))
-    file = await _in_thread(partial(_create_partial, directory, name), directory / name)
-    path = Path(file.name)
-    try:
-        content = PartProducer(box, uid, part.part)
-        while True:
-            try:
-                piece = await content.next()
-            except StopAsyncIteration:
-                break
-            await _in_thread(partial(file.write, piece), path)
-        await _in_thread(file.close, path)
-        return await _in_thread(partial(_publish, path, directory, name, overwrite=overwrite), path)
-    except BaseException:
-        _discard(file, path)
-        raise
+async def _fill(file: _NewFile, content: PartProducer) -> None:
+    while True:
+        try:
+            piece = await content.next()
+        except StopAsyncIteration:
+            return
+        await _in_thread(partial(file.write, piece), file.path)
 
 
-def _discard(file: BufferedWriter, path: Path) -> None:
-    with suppress(OSError):
-        file.close()
-    with suppress(OSError):
-        path.unlink()
+class _NewFile:
+    """A file that has another name, with ``.part`` behind it, until it is complete. All of its methods block."""
 
+    def __init__(self, directory: Path, name: str) -> None:
+        self._directory = directory
+        self._name = name
+        self._file: BufferedWriter | None = None
+        self.path = directory / name
 
-def _create_partial(directory: Path, name: str) -> BufferedWriter:
-    for number in range(_MOST_NUMBERS):
-        with suppress(FileExistsError):
-            return (directory / f"{numbered(name, number)}.part").open("xb")
-    raise FileExistsError(f"{name}.part and all its numbered names exist")
+    def create(self) -> None:
+        for number in range(_MOST_NUMBERS):
+            path = self._directory / f"{numbered(self._name, number)}.part"
+            with suppress(FileExistsError):
+                self._file = path.open("xb")
+                self.path = path
+                return
+        raise FileExistsError(f"{self._name}.part and all its numbered names exist")
 
+    def write(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.write(data)
 
-def _publish(path: Path, directory: Path, name: str, *, overwrite: bool) -> Path:
-    """Give the file its name: a link can't replace what exists, a rename would."""
-    if overwrite:
-        target = directory / name
-        path.replace(target)
-        return target
-    for number in range(_MOST_NUMBERS):
-        target = directory / numbered(name, number)
-        with suppress(FileExistsError):
-            _rename_exclusively(path, target)
+    def publish(self, *, overwrite: bool) -> Path:
+        """Give the file its name."""
+        assert self._file is not None
+        self._file.close()
+        if overwrite:
+            target = self._directory / self._name
+            self.path.replace(target)
+            self._file = None
             return target
-    raise FileExistsError(f"{name} and all its numbered names exist")
+        for number in range(_MOST_NUMBERS):
+            target = self._directory / numbered(self._name, number)
+            with suppress(FileExistsError):
+                self._rename_exclusively(target)
+                self._file = None
+                return target
+        raise FileExistsError(f"{self._name} and all its numbered names exist")
 
+    def _rename_exclusively(self, target: Path) -> None:
+        # A link can't replace what exists; a rename would.
+        try:
+            os.link(self.path, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with target.open("xb"):
+                pass
+            try:
+                self.path.replace(target)
+            except OSError:
+                target.unlink()
+                raise
+        else:
+            self.path.unlink()
 
-def _rename_exclusively(path: Path, target: Path) -> None:
-    try:
-        os.link(path, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        with target.open("xb"):
-            pass
-        path.replace(target)
-    else:
-        path.unlink()
+    def discard(self) -> None:
+        """Remove it, if it has not got its name."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                self.path.unlink()
 
 
 async def _in_thread(call: Callable[[], T], path: Path) -> T:
@@ -113,4 +131,5 @@ async def _in_thread(call: Callable[[], T], path: Path) -> T:
     except (OSError, ValueError) as error:
         if isinstance(error, LocalFileError):
             raise
-        raise LocalFileError(f"{path}: {error}", errno=getattr(error, "errno", None), filename=str(path)) from error
+        shown = printable(str(path))
+        raise LocalFileError(f"{shown}: {error}", errno=getattr(error, "errno", None), filename=str(path)) from error

@@ -39,6 +39,25 @@ class Context:
         """Return a connection, one that has this mailbox (None: none) open if there is one idle."""
         return await self.pool.acquire(lambda connection: _open_in(connection) == mailbox)
 
+    async def acquire_bare(self) -> IMAPConnection:
+        """Return a connection that stands as after login: no mailbox is open."""
+        while True:
+            connection = await self.acquire(None)
+            bare = connection.selected is None
+            try:
+                if not bare and connection.has("UNSELECT", "IMAP4REV2"):
+                    await connection.unselect()
+                    bare = True
+                elif not bare:
+                    connection.close("a mailbox is open")  # CLOSE would expunge
+            except NetClientError as error:
+                connection.abort(type(error).__name__)
+            finally:
+                if not bare:
+                    self.pool.release(connection)
+            if bare:
+                return connection
+
 
 def _open_in(connection: IMAPConnection) -> str | None:
     return None if connection.selected is None else connection.selected.name
@@ -65,20 +84,24 @@ class IMAPClient:
 
     def connection(self, owner: Client[IMAPConnection]) -> Lease[IMAPConnection]:
         """See :meth:`~netclients.client.Client.connection`."""
-        return _BareLease(owner, self.pool)
+        return _BareLease(owner, self._context)
 
-    async def run(self, what: str, call: Callable[[IMAPConnection], Awaitable[T]], *, repeatable: bool = True) -> T:
-        """Do something that needs no mailbox; once more if the network or the server fails for the moment."""
+    async def run(self, what: str, call: Callable[[IMAPConnection], Awaitable[T]], *, bare: bool = False) -> T:
+        """Do something that needs no mailbox; once more if the network or the server fails for the moment.
+
+        What must not be done twice is safe: if it may have been done, its error is ``OutcomeUnknown``. ``bare``: no
+        mailbox must be open.
+        """
         schedule = Schedule(self._context.policy, what, self._context.settings.trace)
         while True:
             try:
-                connection = await self._context.acquire(None)
+                connection = await (self._context.acquire_bare() if bare else self._context.acquire(None))
                 try:
                     return await call(connection)
                 finally:
                     self.pool.release(connection)
             except NetClientError as error:
-                await schedule.pause(error, repeatable=repeatable)
+                await schedule.pause(error)
 
     # Mailboxes
 
@@ -86,19 +109,28 @@ class IMAPClient:
         self, pattern: str | Iterable[str], *, subscribed: bool, status: Iterable[str]
     ) -> Stream[MailboxInfo]:
         """See :meth:`MailReader.list_mailboxes`."""
-        return Stream(ListProducer(self, pattern, subscribed=subscribed, status=tuple(status)))
+        items = (status,) if isinstance(status, str) else tuple(status)
+        return Stream(ListProducer(self, pattern, subscribed=subscribed, status=items))
 
     async def create(self, name: str, *, special_use: str | None) -> None:
         """See :meth:`MailReader.create_mailbox`."""
-        await self.run("create", lambda connection: connection.create(name, special_use=special_use), repeatable=False)
+        await self.run("create", lambda connection: connection.create(name, special_use=special_use))
 
     async def rename(self, old: str, new: str) -> None:
         """See :meth:`MailReader.rename_mailbox`."""
-        await self.run("rename", lambda connection: connection.rename(old, new), repeatable=False)
+        self._forget(old)
+        await self.run("rename", lambda connection: connection.rename(old, new), bare=True)
 
     async def delete(self, name: str) -> None:
         """See :meth:`MailReader.delete_mailbox`."""
-        await self.run("delete", lambda connection: connection.delete(name), repeatable=False)
+        self._forget(name)
+        await self.run("delete", lambda connection: connection.delete(name), bare=True)
+
+    def _forget(self, mailbox: str) -> None:
+        """What has this name, or a name below it, will be another mailbox: no connection may go on with it."""
+        self.pool.close_idle(
+            lambda connection: (_open_in(connection) or "").startswith(mailbox), f"{mailbox} is removed or renamed"
+        )
 
     async def subscribe(self, name: str, *, on: bool) -> None:
         """See :meth:`MailReader.subscribe`."""
@@ -119,23 +151,13 @@ class IMAPClient:
 class _BareLease(Lease[IMAPConnection]):
     """Lends a connection as it is after login: no mailbox open."""
 
+    def __init__(self, client: Client[IMAPConnection], context: Context) -> None:
+        super().__init__(client, context.pool)
+        self._context = context
+
     async def __aenter__(self) -> IMAPConnection:
-        while True:
-            connection = await self._pool.acquire(lambda idle: idle.selected is None)
-            if connection.selected is None:
-                self._connection = connection
-                return connection
-            try:
-                if connection.has("UNSELECT", "IMAP4REV2"):
-                    await connection.unselect()
-                    self._connection = connection
-                    return connection
-                connection.close("a mailbox is open")  # CLOSE would expunge
-            except NetClientError as error:
-                connection.abort(f"{type(error).__name__}")
-            finally:
-                if self._connection is None:
-                    self._pool.release(connection)
+        self._connection = await self._context.acquire_bare()
+        return self._connection
 
     async def __aexit__(self, *reason: object) -> None:
         if self._connection is not None and self._connection.selected is not None:

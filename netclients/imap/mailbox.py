@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from netclients.errors import (
     ConfigurationError,
@@ -16,6 +16,7 @@ from netclients.errors import (
     OutcomeUnknown,
     PhaseTimeout,
     ProtocolError,
+    TransientReplyError,
     TransportError,
     UIDValidityChanged,
 )
@@ -26,7 +27,7 @@ from netclients.imap.parts import PartProducer, RawProducer, read_on
 from netclients.imap.reading import ReadProducer
 from netclients.imap.transfers import Copied, Deleted, Moved, copy, delete, move
 from netclients.imap.uploads import Uploadable, append_all
-from netclients.imap.windows import FetchProducer
+from netclients.imap.windows import FetchProducer, names_nothing
 from netclients.mail.parsed import parse
 from netclients.mail.reading import UID
 from netclients.retry import Schedule
@@ -68,7 +69,7 @@ class Mailbox:
         self._connection: IMAPConnection | None = None
         self._selected: Selected | None = None
         self._uid_validity: int | None = None
-        self._over = False
+        self._inside = False
         self.name: str = name
         self.readonly: bool = readonly
 
@@ -86,7 +87,7 @@ class Mailbox:
 
     @property
     def uid_next(self) -> int | None:
-        """UIDNEXT at the opening: messages that come later have this UID or a higher one; None: not known."""
+        """UIDNEXT as the server has said last: later messages have this UID or a higher one; None: not known."""
         return self._state.uid_next
 
     @property
@@ -107,8 +108,11 @@ class Mailbox:
     @property
     def _state(self) -> Selected:
         if self._selected is None:
-            raise ConfigurationError(f"{self.name} is not open: async with reader.mailbox(…) opens it")
+            raise self._not_open()
         return self._selected
+
+    def _not_open(self) -> ConfigurationError:
+        return ConfigurationError(f"{self.name} is not open: async with reader.mailbox(…) opens it")
 
     # Finding
 
@@ -155,7 +159,7 @@ class Mailbox:
         ``changed_since``: a mod-sequence. What was not asked for raises ``NotFetched`` when it is looked at. ``\Seen``
         is never set. UIDs that don't exist are passed over.
         """
-        return Stream(FetchProducer(self, uids, items, changed_since))
+        return Stream(FetchProducer(self, _listed(uids), items, changed_since))
 
     async def read(self, uid: UID | int) -> EmailMessage:
         """Read one message (BODY.PEEK[]), parsed.
@@ -171,7 +175,7 @@ class Mailbox:
 
     def read_many(self, uids: NumberSet) -> Stream[Received]:
         """Read messages whole, each of at most ``Bounds.read`` bytes; one that is gone, or too large, has ``error``."""
-        return Stream(ReadProducer(self, uids))
+        return Stream(ReadProducer(self, _listed(uids)))
 
     def stream(self, uid: UID | int, part: str | None = None) -> Stream[bytes]:
         """Stream one part, such as ``"1.2"`` (see :attr:`MessageInfo.structure`), decoded; None: the message as it is.
@@ -224,7 +228,9 @@ class Mailbox:
         changes += [(flags, how) for flags, how in ((_flags(add), "+"), (_flags(remove), "-")) if flags]
         if not changes or (replace is not None and len(changes) > 1):
             raise ConfigurationError("store() takes add= and remove=, or replace=")
-        sets = arguments.uid_sets(uids)
+        if unchanged_since is not None and len(changes) > 1:
+            raise ConfigurationError("unchanged_since= goes with one of add=, remove= and replace=: one is a change")
+        sets = _sets(uids)
 
         async def store(connection: IMAPConnection) -> list[str]:
             answers = [
@@ -244,7 +250,7 @@ class Mailbox:
             PermanentReplyError: there is no such mailbox (``response_code`` is ``"TRYCREATE"``), or no room.
             OutcomeUnknown: the reply was lost.
         """
-        return await copy(self, arguments.uid_sets(uids), mailbox)
+        return await copy(self, _sets(uids), mailbox)
 
     async def move(self, uids: NumberSet, mailbox: str) -> Moved:
         r"""Move messages into another mailbox (RFC 6851), by COPY, STORE and UID EXPUNGE where there is no MOVE.
@@ -254,14 +260,14 @@ class Mailbox:
         Raises:
             PermanentReplyError, OutcomeUnknown: see :meth:`copy`.
         """
-        return await move(self, arguments.uid_sets(uids), mailbox)
+        return await move(self, _sets(uids), mailbox)
 
     async def delete(self, uids: NumberSet) -> Deleted:
         r"""Delete these messages and no others: mark them as ``\Deleted`` and expunge them by UID (RFC 4315).
 
         Without UIDPLUS they stay marked, and ``expunged`` is False: a plain EXPUNGE would take what others have marked.
         """
-        return await delete(self, arguments.uid_sets(uids))
+        return await delete(self, _sets(uids))
 
     async def expunge_all(self) -> None:
         r"""EXPUNGE: remove ALL messages that anybody has marked as ``\Deleted`` (RFC 9051 section 6.4.3).
@@ -269,7 +275,7 @@ class Mailbox:
         Raises:
             OutcomeUnknown: the reply was lost.
         """
-        await self.run("expunge", lambda connection: connection.expunge(), repeatable=False)
+        await self.run("expunge", lambda connection: connection.expunge())
 
     async def append(
         self, message: Uploadable, *, flags: Iterable[str] = (), date: datetime | None = None
@@ -283,7 +289,7 @@ class Mailbox:
             OutcomeUnknown: the reply was lost: it is there, or not.
             LocalFileError: a file can't be read. Nothing was appended.
         """
-        [uid] = await append_all(self, [message], tuple(flags), date)
+        [uid] = await append_all(self, [message], _flags(flags), date)
         return uid
 
     async def append_many(
@@ -294,7 +300,7 @@ class Mailbox:
         Raises:
             OutcomeUnknown, LocalFileError: see :meth:`append`.
         """
-        return await append_all(self, list(messages), tuple(flags), date)
+        return await append_all(self, list(messages), _flags(flags), date)
 
     async def refresh(self) -> None:
         """NOOP: hear what is new; ``exists`` and the like are as of now then."""
@@ -308,21 +314,31 @@ class Mailbox:
         return self._context.settings.bounds.read
 
     async def run(self, what: str, call: Callable[[IMAPConnection], Awaitable[T]], *, repeatable: bool = True) -> T:
-        """Do something over the connection; if that is lost, or the server has no time, once more over another."""
+        """Do something over the connection; if that is lost, or the server has no time, once more over another.
+
+        What must not be done twice is safe: if it may have been done, its error is ``OutcomeUnknown``. ``repeatable``:
+        False if doing it again would tell something else.
+        """
         schedule = Schedule(self._context.policy, f"{what} in {self.name}", self._context.settings.trace)
         while True:
+            begun = False
             try:
-                return await call(await self._ready())
+                connection = await self._ready()
+                begun = True
+                return await call(connection)
             except NetClientError as error:
                 if isinstance(error, _ENDS):
                     self._let_go(f"{type(error).__name__}")
-                await schedule.pause(error, repeatable=repeatable or self._connection is not None)
+                undone = not begun or isinstance(error, TransientReplyError)
+                await schedule.pause(error, repeatable=repeatable or undone)
 
     async def _ready(self) -> IMAPConnection:
-        if self._over:
-            raise ConfigurationError(f"{self.name} was closed")
+        if not self._inside:
+            raise self._not_open()
         if self._connection is not None:
-            return self._connection
+            if _lives(self._connection):
+                return self._connection
+            self._let_go("it has ended")
         connection = await self._context.acquire(self.name)
         try:
             selected = await self._open(connection)
@@ -339,7 +355,7 @@ class Mailbox:
 
     async def _open(self, connection: IMAPConnection) -> Selected:
         selected = connection.selected
-        if selected is not None and selected.name == self.name and (self.readonly or not selected.readonly):
+        if selected is not None and (selected.name, selected.readonly) == (self.name, self.readonly):
             await connection.noop()
             if connection.selected is selected:
                 _forget_news(connection)
@@ -355,11 +371,16 @@ class Mailbox:
             self._context.pool.release(connection)
 
     async def __aenter__(self) -> Self:
-        await self.run("open", _nothing)
+        self._inside = True
+        try:
+            await self.run("open", _nothing)
+        except BaseException:
+            self._inside = False
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._over = True
+        self._inside = False
         connection, self._connection = self._connection, None
         if connection is not None:
             self._context.pool.release(connection)
@@ -370,6 +391,29 @@ def _one(uid: UID | int) -> UID:
     if not encoded.isdigit():
         raise ConfigurationError(f"{uid!r} is not one UID")
     return UID(encoded.decode("ascii"))
+
+
+def _listed(uids: NumberSet) -> NumberSet:
+    """Return what can be looked at more than once."""
+    if isinstance(uids, (str, int, range, slice)):
+        return uids
+    listed: list[Any] = list(uids)
+    return listed
+
+
+def _sets(uids: NumberSet) -> list[bytes]:
+    """Encode UIDs, a set for each command: none for an empty list, as a search may have found nothing."""
+    listed = _listed(uids)
+    return [] if names_nothing(listed) else arguments.uid_sets(listed)
+
+
+def _lives(connection: IMAPConnection) -> bool:
+    """Whether the connection can be used, after a look at what the server has said meanwhile."""
+    try:
+        connection.look()
+    except NetClientError:
+        return False
+    return not connection.over
 
 
 def _flags(flags: Iterable[str]) -> list[str]:

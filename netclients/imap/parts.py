@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from netclients.errors import PermanentReplyError, ProtocolError
+from netclients.errors import NetClientError, PermanentReplyError, ProtocolError
 from netclients.imap.types import UID, BodyPart
 from netclients.mail.transfer_encoding import Decoder, decoder_of
 from netclients.streams import Producer
@@ -13,15 +13,16 @@ from netclients.streams import Producer
 if TYPE_CHECKING:
     from netclients.imap.connection import IMAPConnection, Pending
     from netclients.imap.mailbox import Mailbox
+    from netclients.imap.types import Fetched
 
-__all__ = ["PartProducer", "RawProducer", "gone", "read_on"]
+__all__ = ["PartProducer", "RawProducer", "gone", "read_on", "structure_of", "too_large"]
 
 _PIECE = 256 * 1024  # bytes asked for at a time
 _AHEAD = 8  # pieces on their way: 2 MiB cover 100 MB/s at 20 ms
 
 
 class RawProducer(Producer[bytes]):
-    """Yields one section of a message as it is, from ``offset`` on."""
+    """Yields one section of a message as it is, from ``offset`` on; there must be something of it before that."""
 
     def __init__(self, box: Mailbox, uid: UID, section: str, offset: int = 0) -> None:
         self._box = box
@@ -40,7 +41,7 @@ class RawProducer(Producer[bytes]):
         if self._over:
             raise StopAsyncIteration
         piece = await self._box.run("read", self._next_piece)
-        if piece is None and not self._began:
+        if piece is None and not (self._began and await self._still_there()):
             raise gone(self._uid, self._section)
         self._began = True
         self._offset += len(piece or b"")
@@ -59,11 +60,23 @@ class RawProducer(Producer[bytes]):
         while len(self._pending) < self._window:
             self._pending.append(connection.uid_fetch_piece(self._uid, self._section, self._asked, _PIECE))
             self._asked += _PIECE
-        piece = await self._pending[0]
+        try:
+            piece = await self._pending[0]
+        except NetClientError:
+            self._on = None  # the next attempt asks again
+            raise
         self._pending.popleft()
         if piece is not None and len(piece) > _PIECE:
             raise ProtocolError(f"the server sent {len(piece)} bytes where {_PIECE} were asked for")
         return piece
+
+    async def _still_there(self) -> bool:
+        """Nothing comes, where a piece was asked for: behind the end, or because somebody has removed the message."""
+
+        async def fetch(connection: IMAPConnection) -> bool:
+            return bool(await connection.uid_fetch(self._uid, uid=True))
+
+        return await self._box.run("read", fetch)
 
     async def aclose(self) -> None:
         """See :meth:`~netclients.streams.Producer.aclose`."""
@@ -87,12 +100,9 @@ class PartProducer(Producer[bytes]):
 
     async def next(self) -> bytes:
         """See :meth:`~netclients.streams.Producer.next`."""
-        if self._decoder is None:
-            part = await self._described()
-            self._decoder = decoder_of(part.encoding)
-            # Of a message that is no multipart, part 1 is its text.
+        if self._decoder is None or self._raw is None:
+            self._decoder = decoder_of((await self._described()).encoding)
             self._raw = RawProducer(self._box, self._uid, self._part)
-        assert self._raw is not None
         while True:
             try:
                 piece = await self._raw.next()
@@ -104,12 +114,8 @@ class PartProducer(Producer[bytes]):
                 return decoded
 
     async def _described(self) -> BodyPart:
-        async def fetch(connection: IMAPConnection) -> BodyPart | None:
-            found = await connection.uid_fetch(self._uid, structure=True)
-            return found[-1].structure if found else None
-
-        structure = await self._box.run("read", fetch)
-        for part in () if structure is None else structure.walk():
+        structure = await structure_of(self._box, self._uid)
+        for part in structure.walk():
             if part.part == self._part:
                 return part
         raise gone(self._uid, self._part)
@@ -122,6 +128,23 @@ class PartProducer(Producer[bytes]):
         """See :meth:`~netclients.streams.Producer.abort`."""
         if self._raw is not None:
             self._raw.abort()
+
+
+async def structure_of(box: Mailbox, uid: UID) -> BodyPart:
+    """Return of which parts a message consists.
+
+    Raises:
+        PermanentReplyError: there is no such message.
+        ProtocolError: the server's description makes no sense.
+    """
+
+    async def fetch(connection: IMAPConnection) -> list[Fetched]:
+        return await connection.uid_fetch(uid, structure=True)
+
+    found = await box.run("read", fetch)
+    if not found:
+        raise gone(uid, "")
+    return found[-1].structure
 
 
 async def read_on(box: Mailbox, uid: UID, begun: bytes) -> bytes:
@@ -140,8 +163,13 @@ async def read_on(box: Mailbox, uid: UID, begun: bytes) -> bytes:
             return b"".join(pieces)
         size += len(piece)
         if size > box.read_limit:
-            raise ProtocolError(f"message {uid} has more than {box.read_limit} bytes; stream() reads it")
+            raise too_large(uid, box.read_limit)
         pieces.append(piece)
+
+
+def too_large(uid: UID, limit: int) -> ProtocolError:
+    """Return the error of a message that is larger than may be kept in memory."""
+    return ProtocolError(f"message {uid} has more than {limit} bytes; stream() reads it")
 
 
 def gone(uid: UID, section: str) -> PermanentReplyError:

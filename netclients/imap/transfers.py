@@ -51,14 +51,15 @@ async def copy(box: Mailbox, sets: Sequence[bytes], mailbox: str) -> Copied:
         async def copy_part(connection: IMAPConnection, uids: str = part.decode("ascii")) -> CopyUID | None:
             return await connection.uid_copy(uids, mailbox)
 
-        copies.append(await box.run("copy", copy_part, repeatable=False))
+        copies.append(await box.run("copy", copy_part))
     return Copied(*_mapping(copies))
 
 
 async def move(box: Mailbox, sets: Sequence[bytes], mailbox: str) -> Moved:
     """See :meth:`Mailbox.move`."""
-    can = await box.run("move", _can_move)
-    if not can:
+    if not sets:
+        return Moved()
+    if not await box.run("move", _can_move):
         copied = await copy(box, sets, mailbox)
         gone = await delete(box, sets)
         return Moved(copied.uid_validity, copied.uids, gone.expunged)
@@ -68,7 +69,7 @@ async def move(box: Mailbox, sets: Sequence[bytes], mailbox: str) -> Moved:
         async def move_part(connection: IMAPConnection, uids: str = part.decode("ascii")) -> CopyUID | None:
             return await connection.uid_move(uids, mailbox)
 
-        moves.append(await box.run("move", move_part, repeatable=False))
+        moves.append(await box.run("move", move_part))
     return Moved(*_mapping(moves))
 
 
@@ -78,6 +79,8 @@ async def _can_move(connection: IMAPConnection) -> bool:
 
 async def delete(box: Mailbox, sets: Sequence[bytes]) -> Deleted:
     """See :meth:`Mailbox.delete`. It may be repeated: only the messages that were named go."""
+    if not sets:
+        return Deleted(expunged=True)
 
     async def mark_and_expunge(connection: IMAPConnection) -> bool:
         marks = [connection.uid_store(part.decode("ascii"), [_DELETED]) for part in sets]

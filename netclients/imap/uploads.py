@@ -9,7 +9,7 @@ from email.message import Message as StandardMessage
 from functools import partial
 from typing import TYPE_CHECKING
 
-from netclients.errors import ConfigurationError, LocalFileError
+from netclients.errors import ConfigurationError, LocalFileError, printable
 from netclients.imap.connection.appending import Appended
 from netclients.imap.types import UID
 from netclients.mail.message import Message
@@ -44,14 +44,15 @@ async def append_all(
     count = _AT_ONCE if several else 1
     for start in range(0, len(messages), count):
         sources = messages[start : start + count]
-        batch = [await in_thread(partial(_appended, source, flags, date)) for source in sources]
 
-        async def append(connection: IMAPConnection, batch: list[Appended] = batch) -> AppendUID | None:
+        async def append(connection: IMAPConnection, sources: Sequence[Uploadable] = sources) -> AppendUID | None:
+            # Made anew for each attempt: each begins with the first byte.
+            batch = [await in_thread(partial(_appended, source, flags, date)) for source in sources]
             return await connection.append(box.name, *batch)
 
-        found = await box.run("append", append, repeatable=False)
-        known = () if found is None or len(found.uids) != len(batch) else found.uids
-        uids += known or [None] * len(batch)
+        found = await box.run("append", append)
+        known = () if found is None or len(found.uids) != len(sources) else found.uids
+        uids += known or [None] * len(sources)
     return uids
 
 
@@ -68,7 +69,8 @@ def _appended(source: Uploadable, flags: Sequence[str], date: datetime | None) -
         return Appended(message.size, message.chunks(), flags, date)
     if isinstance(source, os.PathLike):
         path = os.fspath(source)
-        return Appended(_size(path), _file(path), flags, date)
+        size = _size(path)
+        return Appended(size, _file(path, size), flags, date)
     raise ConfigurationError(f"{type(source).__name__} is no message: give bytes, a path, or a message object")
 
 
@@ -84,14 +86,20 @@ def _size(path: str) -> int:
         raise _local_error(path, error) from error
 
 
-def _file(path: str) -> Iterator[bytes]:
+def _file(path: str, size: int) -> Iterator[bytes]:
+    left = size
     try:
         with open(path, "rb") as file:
             while piece := file.read(_PIECE):
+                left -= len(piece)
+                if left < 0:
+                    break
                 yield piece
     except (OSError, ValueError) as error:
         raise _local_error(path, error) from error
+    if left:
+        raise LocalFileError(f"{printable(path)} has changed while it was read", filename=path)
 
 
 def _local_error(path: str, error: Exception) -> LocalFileError:
-    return LocalFileError(f"{path}: {error}", errno=getattr(error, "errno", None), filename=path)
+    return LocalFileError(f"{printable(path)}: {error}", errno=getattr(error, "errno", None), filename=path)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Received", "clean_filename", "numbered"]
 
 _LONGEST = 200  # bytes: file systems take 255, and a number may come behind
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]')
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\.|$)")
 
 
@@ -53,11 +53,10 @@ def clean_filename(name: str | None, fallback: str) -> str:
     ``_``; leading dots, which hide files, and trailing dots and spaces go. ``fallback`` if nothing is left.
     """
     text = ntpath.basename((name or "").replace("/", "\\"))
-    text = _UNSAFE.sub("_", text).strip(" ").lstrip(".").rstrip(". ")
+    text = _UNSAFE.sub("_", text).strip().lstrip(". ")
     if _RESERVED.match(text):
         text = f"_{text}"
-    text = _shortened(text)
-    return text or fallback
+    return _shortened(text).rstrip(". ") or fallback
 
 
 def numbered(name: str, number: int) -> str:

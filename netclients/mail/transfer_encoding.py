@@ -43,34 +43,28 @@ class _Identity(Decoder):
 
 
 class _Base64(Decoder):
-    """Whatever is no digit is passed over (RFC 2045 section 6.8); several padded runs may follow each other."""
+    """Whatever is no digit is passed over (RFC 2045 section 6.8); padding ends a run, and another one may follow."""
 
     def __init__(self) -> None:
         self._tail = b""
 
     def feed(self, piece: bytes) -> bytes:
-        digits = self._tail + _NOT_BASE64.sub(b"", piece)
+        *ended, digits = (self._tail + _NOT_BASE64.sub(b"", piece)).split(b"=")
         whole = len(digits) - len(digits) % 4
         self._tail = digits[whole:]
-        return _decoded(digits[:whole])
+        return b"".join(map(_run, ended)) + binascii.a2b_base64(digits[:whole])
 
     def finish(self) -> bytes:
         # quirk_unpadded: what is cut off or was never padded.
-        digits, self._tail = self._tail.rstrip(b"="), b""
-        return _decoded(digits + b"=" * (-len(digits) % 4)) if len(digits) > 1 else b""
+        digits, self._tail = self._tail, b""
+        return _run(digits)
 
 
-def _decoded(digits: bytes) -> bytes:
-    try:
-        return binascii.a2b_base64(digits)
-    except binascii.Error:
-        # Padding in the middle: each run by itself.
-        return b"".join(_run(run) for run in digits.split(b"=") if run)
-
-
-def _run(run: bytes) -> bytes:
-    run = run[: len(run) - 1] if len(run) % 4 == 1 else run
-    return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
+def _run(digits: bytes) -> bytes:
+    """Decode a run of digits that has ended; one that is left over stands for nothing."""
+    if len(digits) % 4 == 1:
+        digits = digits[:-1]
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 class _QuotedPrintable(Decoder):
