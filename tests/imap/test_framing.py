@@ -162,6 +162,32 @@ def test_sink() -> None:
             bytes(piece)
 
 
+@pytest.mark.parametrize("sunk", [False, True])
+def test_the_short_way_gives_what_the_long_way_gives(sunk: bool) -> None:
+    usual = b"".join(
+        b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n" % (number, number, len(content), content)
+        for number, content in enumerate((b"", b"a", b")\r\n", b"{3}\r\n", b"* 1 FETCH (BODY[] {1}\r\nx)\r\n" * 9), 1)
+    )
+    data = usual + b"* 7 FETCH (BODY[1] {1}\r\na BODY[2] {1}\r\nb)\r\n" + usual + b"* 2 EXISTS\r\n" + usual
+    pieces: list[bytes] = []
+
+    def read(data: bytes) -> tuple[list[tuple[bytes, ...]], bytes]:
+        framer = Framer()
+        pieces.clear()
+        if sunk:
+            framer.sink = lambda parts, size: lambda piece: pieces.append(bytes(piece))
+        return [frame.parts for frame in framer.feed(memoryview(data))], b"".join(pieces)
+
+    short, short_pieces = read(data)
+    long, long_pieces = read(data.replace(b"FETCH", b"fetch"))
+    assert len(short) == 17
+    assert [parts[:1] + parts[2:] for parts in short] == [
+        tuple(part.replace(b"fetch", b"FETCH") for part in parts[:1] + parts[2:]) for parts in long
+    ]
+    assert [len(parts[1]) for parts in short if len(parts) > 1] == [len(parts[1]) for parts in long if len(parts) > 1]
+    assert short_pieces == long_pieces.replace(b"fetch", b"FETCH")
+
+
 def test_an_empty_literal_needs_no_piece() -> None:
     frames = cut(b"* 1 FETCH (BODY[1] {0}\r\n)\r\n", 100, sink=lambda parts, size: pytest.fail)
     assert frames == [Frame((b"* 1 FETCH (BODY[1] {0}", Streamed(0), b")"))]

@@ -75,6 +75,9 @@ frame."""
 
 _MARKER = re.compile(rb"~?\{([0-9]{1,20})\+?\}")  # quirk_plus: RFC 7888 has {n+} for clients only
 _LONGEST_MARKER = 24
+# Up to its literal, a FETCH of a body.
+_USUAL = re.compile(rb"(\* [0-9]{1,10} FETCH \([^{}\r\n]{0,500}~?\{([0-9]{1,9})\})\r\n")
+_USUAL_END = b")\r\n"
 _FOR_PEOPLE = re.compile(rb"\+|(?:\*|[!-~]+) +(?:OK|NO|BAD|BYE|PREAUTH)(?: |$)", re.IGNORECASE)
 _COST = 64  # bytes that a literal takes in memory besides its content: empty ones must not be free
 
@@ -147,6 +150,10 @@ class Framer:
     def _mixed(self, data: bytes) -> Iterator[Frame]:
         at = 0
         while True:
+            if not self._parts and not self._tail:
+                while (whole := self._whole(data, at)) is not None:
+                    frame, at = whole
+                    yield frame
             end = data.find(b"\n", at)
             if end < 0:
                 self._keep(data[at:])
@@ -173,6 +180,31 @@ class Framer:
                 yield Frame((line,))
             if at == len(data):
                 return
+
+    def _whole(self, data: bytes, at: int) -> tuple[Frame, int] | None:
+        """Return what comes a thousand times, a FETCH with one literal that is all there, and where the rest begins.
+
+        It is what the long way would give; anything else, and whatever is near a limit, is left to that.
+        """
+        found = _USUAL.match(data, at)
+        if found is None:
+            return None
+        line, digits = found.groups()
+        size, begin = int(digits), found.end()
+        end = begin + size
+        limits = self.limits
+        if not data.startswith(_USUAL_END, end) or size > limits.literal or len(line) > limits.line:
+            return None
+        if len(line) + _COST + size + 1 > limits.response or limits.literals < 1:
+            return None
+        taker = None if self.sink is None else self.sink([line], size)
+        content = data[begin:end]
+        if taker is not None:
+            if size:
+                with memoryview(content) as piece:
+                    taker(piece)
+            content = Streamed(size)
+        return Frame((line, content, b")")), end + 3
 
     def _keep(self, rest: bytes) -> None:
         self._tail += rest
