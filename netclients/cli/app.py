@@ -12,15 +12,17 @@ import typer
 import netclients
 from netclients.cli import listing, sending, stdio, transfers
 from netclients.cli.failures import INTERRUPTED
+from netclients.cli.mail.commands import mail
+from netclients.cli.options import JSON, CAFile, Concurrency, Insecure, Rate, Resume, Verbose
 from netclients.cli.running import execute
 from netclients.cli.session import Session
-from netclients.cli.sizes import parse_size
 
 __all__ = ["app", "run"]
 
 app: typer.Typer = typer.Typer(
     help="Files from and to FTP servers (ftp://, ftps://, ftpes://), mail to SMTP and LMTP servers (smtp://, smtps://, "
-    "lmtp://). An s at the end means TLS from the first byte; otherwise it begins by command.",
+    "lmtp://), mail on IMAP servers (imap://, imaps://). An s at the end means TLS from the first byte; otherwise it "
+    "begins by command.",
     epilog="Exit codes: 0 all done, 1 some failed, 2 usage, 3 authentication, 4 connection or TLS, 130 interrupted. "
     "Credentials: URL, NETCLIENTS_USER and NETCLIENTS_PASSWORD, ~/.netrc (or $NETRC), or a prompt.",
     no_args_is_help=True,
@@ -30,28 +32,7 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
-def _read_rate(text: str) -> float:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Concurrency = Annotated[int, typer.Option("-c", "--concurrency", metavar="N", min=1, help="Connections to each host.")]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--limit-rate", metavar="RATE", parser=_read_rate, help="Bytes a second over all transfers: 500K, 10M."
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue what an earlier run left as NAME.part.")]
-CAFile = Annotated[
-    Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust the authorities in this PEM file, only.")
-]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Do not check TLS certificates.")]
-JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the dialogue, secrets as ***.")]
+app.add_typer(mail)
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ from netclients.errors import ConfigurationError, printable
 
 if TYPE_CHECKING:
     from netclients.ftp.client import FTPClient
+    from netclients.reader import MailReader
     from netclients.smtp.client import MailSender
 
 __all__ = ["Session"]
@@ -57,6 +58,16 @@ class Session:
             limits=PoolLimits(max_connections=self.concurrency),
             limit_rate=self.limit_rate,
         )
+
+    def reader(self, server: Endpoint) -> MailReader:
+        """Return a mail reader for a server.
+
+        Raises:
+            ConfigurationError: the options make no sense, or nobody reads mail by this protocol.
+        """
+        from netclients.reader import MailReader
+
+        return MailReader(server, ssl_context=self._context_if_secured(server))
 
     def _context_if_secured(self, server: Endpoint) -> ssl.SSLContext | None:
         # What to trust does not decide whether there is TLS: the URL and the credentials do.

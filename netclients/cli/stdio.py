@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from netclients.config import Endpoint
     from netclients.ftp.client import FTPClient
 
-__all__ = ["print_files", "standard_input"]
+__all__ = ["print_files", "standard_input", "write_out"]
 
 _CHUNK = 256 * 1024
 
@@ -63,16 +63,17 @@ async def _print(session: Session, targets: Sequence[Target]) -> int:
 
 async def _print_one(client: FTPClient, target: Target) -> int:
     try:
-        await client.download(target.path, sink=_write)
+        await client.download(target.path, sink=write_out)
     except NetClientError as error:
         complain(error, target.shown)
         return exit_code(error)
     return 0
 
 
-async def _write(view: memoryview) -> None:
-    # A copy: the view ends with this call, the thread may outlive it.
-    await to_thread.run_sync(_write_out, bytes(view), abandon_on_cancel=True)
+async def write_out(data: bytes | memoryview) -> None:
+    """Write to standard output."""
+    # A copy: a view ends with this call, the thread may outlive it.
+    await to_thread.run_sync(_write_out, bytes(data), abandon_on_cancel=True)
 
 
 def _write_out(data: bytes) -> None:

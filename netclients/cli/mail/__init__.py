@@ -1,0 +1,1 @@
+"""``netclients mail``: mailboxes, messages in them, and what hangs on those."""
