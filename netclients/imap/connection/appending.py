@@ -120,7 +120,7 @@ class Appending(Dialogue):
         await self.flush()
         with Deadline(timeout, "reply", ticket.command) as deadline:
             while not _over(ticket) and self.protocol.upload_due is None:
-                self.check_alive()
+                self.check_alive(ticket)
                 await self.receive(deadline.left(), "reply")
                 await self.flush()
 

@@ -10,7 +10,7 @@ from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown, Un
 from netclients.imap.commands import Command, command
 from netclients.imap.protocol import IMAPProtocol
 from netclients.imap.refusals import reply_error
-from netclients.imap.types import Status
+from netclients.imap.types import Condition, Status
 
 if TYPE_CHECKING:
     from netclients.imap.selected import Selected
@@ -137,19 +137,25 @@ class Dialogue(Conversation[Command, Status]):
             except NetClientError as error:
                 if ticket.command.doubtful and self._may_be_done(ticket):
                     raise OutcomeUnknown(str(ticket.command), str(error)) from error
+                if isinstance(error, ConnectionLost):
+                    self.check_alive(ticket)  # it may have said why
                 raise
         assert ticket.reply is not None
         self.judge(ticket.command, ticket.reply)
         return ticket.reply
 
-    def check_alive(self) -> None:
+    def check_alive(self, ticket: Ticket[Command, Status]) -> None:
         """Check that the server goes on talking: it may say goodbye long before it closes.
 
         Raises:
             ConnectionLost: it does not.
+            TooManyConnections: it does not, and says that it has no room.
         """
+        goodbye = self.protocol.goodbye
+        if goodbye is not None and goodbye.condition is Condition.BYE:
+            raise self.error(str(ticket.command), goodbye)
         if self.protocol.ended:
-            raise ConnectionLost(f"the server closed the session: {self.protocol.goodbye}")
+            raise ConnectionLost("the server closed the session")
 
     def _may_be_done(self, ticket: Ticket[Command, Status]) -> bool:
         return ticket.reply is None and self.may_have_arrived(ticket)

@@ -163,7 +163,7 @@ class Session(Dialogue):
         deadline = Deadline(seconds, "idle")
         try:
             while not heard and ticket.reply is None:
-                self.check_alive()
+                self.check_alive(ticket)
                 await self.receive(deadline.left(), "idle")
         except PhaseTimeout:
             pass  # nothing was said
@@ -178,7 +178,7 @@ class Session(Dialogue):
         await self.flush()
         with Deadline(timeout, "reply", ticket.command) as deadline:
             while ticket.reply is None and self.protocol.continuation is None:
-                self.check_alive()
+                self.check_alive(ticket)
                 await self.receive(deadline.left(), "reply")
         return self.protocol.take_continuation()
 
