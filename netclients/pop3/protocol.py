@@ -89,7 +89,12 @@ class POP3Protocol(Dialogue[Command, Status]):
 
     def receive_data(self, data: memoryview) -> None:
         """See :meth:`~netclients.wire.dialogue.Dialogue.receive_data`."""
-        self._reader.feed(data)
+        try:
+            self._reader.feed(data)
+        except BaseException:
+            # What came behind it is lost, and with it the place of the next reply.
+            self._move(_Signal.EOF)
+            raise
 
     def receive_eof(self) -> None:
         """See :meth:`~netclients.wire.dialogue.Dialogue.receive_eof`."""

@@ -108,7 +108,7 @@ class ReadProducer(Producer[Received]):
             size = 0 if entry is None else entry.size
             if self._asked and self._bytes + size > _HELD_BYTES:
                 return
-            name = self._left.popleft()
+            name = self._left[0]
             uid = name[0]
             ticket: Ticket[Command, Status] | Received
             if entry is None:
@@ -118,6 +118,7 @@ class ReadProducer(Producer[Received]):
                 size = 0
             else:
                 ticket = connection.submit_retr(entry.number)
+            self._left.popleft()
             self._bytes += size
             self._asked.append((name, size, ticket))
 
