@@ -12,18 +12,19 @@ import anyio
 import pytest
 from rich.console import Console
 
-from netclients.cli.demo import corpus, letters, mail
+from netclients.cli.demo import corpus, letters, mail, reading
 from netclients.cli.demo import run as demo
 from netclients.cli.demo.addresses import ACCENTED, AFTER, AMID, BEFORE, SHY
 from netclients.cli.demo.board import make_board
 from netclients.cli.demo.corpus import make_corpus
 from netclients.cli.demo.mail import MailScenario
 from netclients.cli.demo.mailboxes import audit
+from netclients.cli.demo.reading import ReadingLeg
 from netclients.cli.demo.scenario import Leg
 from netclients.cli.demo.servers import Address
 from netclients.cli.sizes import human_size, parse_size
 from netclients.smtp.types import Receipt
-from netclients.testing import SMTPServer
+from netclients.testing import IMAPServer, SMTPServer, certificates
 from netclients.wire.replies import Reply
 
 BOUND = 60  # seconds; the promise of 15 is for a machine that does nothing else meanwhile
@@ -37,13 +38,15 @@ def test_everything_is_verified_and_cleaned_up(spawn, environment, tmp_path):
     assert (process.returncode, stderr) == (0, b"")
     assert stdout.count(b"300/300 files") == 2
     assert stdout.count(b"240/240 messages") == 2
+    [(verified, items)] = re.findall(rb"IMAP\+TLS .* (\d+)/(\d+) messages", stdout)
+    assert 230 < int(verified) == int(items) <= 240
     assert b"everything is right" in stdout
     assert all(len(line) <= 80 for line in stdout.splitlines() if b"KiB/s" in line or b"MiB/s" in line)
     assert list(work.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-@pytest.mark.parametrize("stage", [b"downloading", b"sending"])
+@pytest.mark.parametrize("stage", [b"downloading", b"sending", b"reading"])
 def test_interrupted(stage, spawn, environment, tmp_path):
     work = tmp_path / "tmp"
     work.mkdir()
@@ -67,6 +70,7 @@ def test_a_small_one_with_live_bars(monkeypatch):
     assert shown.count("84/84 files") >= 2
     assert shown.count("74/74 messages") >= 2
     assert "cuts all connections" in shown
+    assert "came back as they were sent" in shown
 
 
 class Failing:
@@ -128,7 +132,13 @@ def test_mail_alone(tmp_path):
 
     legs = anyio.run(run)
     shown = screen.getvalue()
+    *legs, read = legs
     assert [(leg.items, leg.verified, leg.resumed) for leg in legs] == [(240, 240, None)] * 2
+    # Whoever is accepted has it; of those in doubt some are there, too.
+    assert 230 < read.verified == read.items <= 240
+    assert read.cuts > 5
+    assert read.retries > 5
+    assert re.search(r"came back as they were sent, (7|8)\d attachments were saved", shown)
     # Cuts amid and before contents are made good for; those behind them leave six messages in doubt in each leg.
     assert all(leg.cuts > 10 and leg.retries > 10 for leg in legs)
     doubts = re.findall(r"of (\d+) nobody knows, as the reply was lost: (\d+) of them have the message", shown)
@@ -150,6 +160,59 @@ def test_a_mail_leg_that_goes_wrong(composed):
     assert (row.good, row.verified) == (False, 0)
     assert "1 messages are where they should not be" in screen.getvalue()
     assert f"{composed[0].message.message_id}: " in screen.getvalue()
+
+
+def read_back(letters, receipts, directory, contents):
+    """Return the row of what is read from a mailbox with these contents, and what was said."""
+    screen = io.StringIO()
+    with (
+        IMAPServer(users={"demo": "demo"}, tls="starttls") as server,
+        make_board(Console(file=screen, width=200)) as board,
+    ):
+        for content in contents:
+            server.add("demo", "INBOX", content)
+        leg = ReadingLeg(board, letters, receipts)
+        anyio.run(leg.run, Address(server.url, certificates.ca_pem().decode()), directory)
+    return leg.result(0), screen.getvalue()
+
+
+def contents_of(letters):
+    return [b"".join(letter.message.chunks()) for letter in letters]
+
+
+def test_what_is_read_back(composed, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_SAVED", 1)
+    few = composed[:6]
+    receipts = told(few)[0]
+    first, second, *others = contents_of(few)
+    row, said = read_back(few, receipts, tmp_path / "a", [first, first, second, *others])
+    wanted = sum(bool(receipt.accepted) for receipt in receipts)
+    assert (row.verified, row.items, row.good) == (6, 6, True)
+    assert wanted >= 5
+    assert "6 of 6 messages came back as they were sent, 7 attachments were saved" in said
+
+    damaged = first[:-3] + b"x" + first[-2:]
+    longer = second + b"more\r\n"
+    row, _ = read_back(few, receipts, tmp_path / "b", [damaged, longer, *others])
+    assert (row.verified, row.items, row.good) == (4, 6, False)
+    row, _ = read_back(few, receipts, tmp_path / "c", [first, damaged, second, *others])
+    assert (row.verified, row.items) == (5, 6)
+    row, _ = read_back(few, receipts, tmp_path / "d", [first, second, *others, b"Subject: nobody's\r\n\r\n"])
+    assert (row.verified, row.items) == (6, 7)
+    row, said = read_back(few, receipts, tmp_path / "e", [])
+    assert (row.verified, row.items) == (0, wanted)
+    assert f"0 of {wanted} messages" in said
+
+
+def test_attachments_are_compared(composed, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_SAVED", 1)
+    wrong = [replace(composed[0], attachment="0" * 64)]
+    row, _ = read_back(wrong, told(wrong)[0], tmp_path / "a", contents_of(wrong))
+    assert (row.verified, row.items) == (0, 1)
+    (tmp_path / "file").write_text("")
+    row, said = read_back(composed[:1], told(composed[:1])[0], tmp_path / "file", contents_of(composed[:1]))
+    assert (row.verified, row.items) == (0, 1)
+    assert "file" in said
 
 
 @pytest.fixture(scope="module")

@@ -35,10 +35,11 @@ _NAMES = ("Ada Lovelace", "Jürgen Groß", "Зоя", "O'Brien, Pat", "山田太�
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message, the SHA-256 of its bytes, and those of its recipients whom the server does not know."""
+    """One message, the SHA-256 of its bytes and of its attachment, and its recipients whom the server does not know."""
 
     message: Message
     sha256: str
+    attachment: str
     gone: frozenset[str]
 
 
@@ -77,6 +78,7 @@ def _letter(generator: random.Random, directory: Path, number: int, kind: str, s
             gone.append(f"{GONE}-{number}@{DOMAIN}")
         if number % 80 == 3:
             readers = []
+    attachment, sha256 = _attachment(generator, directory, f"{number:03}-{kind}-größe.bin", size)
     to, *others = [(generator.choice(_NAMES), address) for address in (*gone, *readers)]
     message = compose(
         from_=(generator.choice(_NAMES), f"{sender or 'writer'}-{number}@{DOMAIN}"),
@@ -85,18 +87,21 @@ def _letter(generator: random.Random, directory: Path, number: int, kind: str, s
         bcc=others[1::2],
         subject=f"{generator.choice(_SUBJECTS)} ({number})",
         text=f"{generator.choice(_SUBJECTS)}\n.\n..and a line with a dot in front\n" * generator.randint(1, 20),
-        attachments=[_attachment(generator, directory, f"{number:03}-{kind}-größe.bin", size)],
+        attachments=[attachment],
     )
     digest = hashlib.sha256()
     for chunk in message.chunks():
         digest.update(chunk)
-    return Letter(message, digest.hexdigest(), frozenset(gone))
+    return Letter(message, digest.hexdigest(), sha256, frozenset(gone))
 
 
-def _attachment(generator: random.Random, directory: Path, name: str, size: int) -> Path | tuple[str, bytes]:
+def _attachment(
+    generator: random.Random, directory: Path, name: str, size: int
+) -> tuple[Path | tuple[str, bytes], str]:
     content = generator.randbytes(size)
+    sha256 = hashlib.sha256(content).hexdigest()
     if size <= _IN_MEMORY:
-        return name, content
+        return (name, content), sha256
     path = directory / name
     path.write_bytes(content)
-    return path
+    return path, sha256

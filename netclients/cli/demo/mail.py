@@ -1,4 +1,7 @@
-"""The mail scenario: hundreds of messages to a server that refuses, puts off, and cuts connections half-way."""
+"""The mail scenario: hundreds of messages to a server that refuses, puts off, and cuts connections half-way.
+
+What the second one has accepted is read back over IMAP.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from anyio import to_thread
 
 from netclients.cli.demo.letters import Letter, make_letters
 from netclients.cli.demo.mailboxes import audit
+from netclients.cli.demo.reading import ReadingLeg
 from netclients.cli.demo.scenario import Leg
 from netclients.cli.demo.servers import Address, ServerProcess
 from netclients.config import PoolLimits
@@ -32,21 +36,26 @@ _RETRY = RetryPolicy(attempts=10, initial=0.02, maximum=0.2)
 
 
 class MailScenario:
-    """Plain first, then the same with STARTTLS and a login."""
+    """Plain first, then the same with STARTTLS and a login; then the messages are read."""
 
     async def run(self, board: Board, work: Path) -> list[Leg]:
         """See :meth:`~netclients.cli.demo.scenario.Scenario.run`."""
-        board.say("starting two SMTP servers on loopback, one with STARTTLS, and composing messages")
+        board.say(
+            "starting two SMTP servers on loopback, one with STARTTLS, and an IMAP server, and composing messages"
+        )
         attachments = work / "attachments"
         attachments.mkdir()
         async with ServerProcess("mail") as servers:
             letters = await to_thread.run_sync(make_letters, attachments)
             addresses = await servers.ready()
-            legs = [_Leg(board, letters, name) for name in addresses]
+            legs = [_Leg(board, letters, name) for name in _NAMES]
             for leg in legs:
                 await leg.run(addresses[leg.server])
+            await servers.deliver()
+            reading = ReadingLeg(board, letters, legs[-1].receipts)
+            await reading.run(addresses["mailbox"], work / "saved")
             reports = await servers.stop()
-        return [leg.result(reports[leg.server]) for leg in legs]
+        return [*(leg.result(reports[leg.server]) for leg in legs), reading.result(reports["mailbox"]["cuts"])]
 
 
 class _Leg:
@@ -58,7 +67,7 @@ class _Leg:
         self._size = sum(letter.message.size for letter in letters)
         self.server = name
         self._name = _NAMES[name]
-        self._receipts: list[Receipt] = []
+        self.receipts: list[Receipt] = []
         self._seconds = 0.0
 
     async def run(self, address: Address) -> None:
@@ -74,7 +83,7 @@ class _Leg:
             sender.send_many([letter.message for letter in letters]) as receipts,
         ):
             async for receipt in receipts:
-                self._receipts.append(receipt)
+                self.receipts.append(receipt)
                 if not isinstance(receipt.error, RecipientsRefused | OutcomeUnknown | None):
                     board.say(f"{receipt.message_id}: {printable(str(receipt.error))}")
                 board.advance(self._name, items=1, size=letters[receipt.index].message.size)
@@ -82,7 +91,7 @@ class _Leg:
 
     def result(self, report: Mapping[str, Any]) -> Leg:
         """Compare receipts and mailboxes, say what came of it, and return the row."""
-        found = audit(self._letters, self._receipts, [(address, sha256) for address, sha256 in report["copies"]])
+        found = audit(self._letters, self.receipts, [(address, sha256) for address, sha256 in report["copies"]])
         self._board.say(
             f"{self._name}: {found.accepted} recipients were accepted, {found.refused} refused, and of "
             f"{found.unknown} nobody knows, as the reply was lost: {found.found} of them have the message"
@@ -100,5 +109,5 @@ class _Leg:
             size=self._size,
             seconds=self._seconds,
             cuts=report["cuts"],
-            retries=sum(max(0, receipt.attempts - 1) for receipt in self._receipts),
+            retries=sum(max(0, receipt.attempts - 1) for receipt in self.receipts),
         )

@@ -40,7 +40,7 @@ def run_demo(console: Console) -> bool:
     console.print("", table_of(legs), "", sep="\n")
     good = all(leg.good for leg in legs)
     verdict = (
-        "everything is right, every checksum and every receipt"
+        "everything is right: every checksum, receipt and message"
         if good
         else "FAILED: not everything arrived as it was sent"
     )

@@ -1,8 +1,8 @@
 """The demo's servers, seen from the client: a process of their own, so that both sides share no interpreter.
 
-Parent and child speak in lines of JSON: the child says where its servers are, the parent says which one shall cut
-all its connections, and ends its input to end the child, which says at last what its servers have done. The
-parent's death ends the input, too.
+Parent and child speak in lines of JSON: the child says where its servers are; the parent says which one shall cut
+all its connections, or that mail shall be delivered, and ends its input to end the child, which says at last what
+its servers have done. The parent's death ends the input, too.
 """
 
 from __future__ import annotations
@@ -64,9 +64,17 @@ class ServerProcess:
 
     async def sever(self, name: str) -> None:
         """Make one server cut all connections that it has."""
+        await self._ask({"sever": name})
+
+    async def deliver(self) -> int:
+        """Have the mail that was accepted put into the mailbox; return how many messages that were."""
+        await self._ask({"deliver": True})
+        return int((await self._read())["delivered"])
+
+    async def _ask(self, wish: Mapping[str, object]) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        await self._process.stdin.send(json.dumps({"sever": name}).encode() + b"\n")
+        await self._process.stdin.send(json.dumps(wish).encode() + b"\n")
 
     async def stop(self) -> Mapping[str, Mapping[str, Any]]:
         """End the servers; return what each has to tell.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from netclients.cli.demo.addresses import AFTER, AMID, BEFORE, GONE, SHY
-from netclients.testing import CutContent, CutData, FTPServer, Hangup, Reply, SMTPServer
+from netclients.testing import CutContent, CutData, CutReply, FTPServer, Hangup, IMAPServer, Reply, SMTPServer
 from netclients.testing.certificates import ca_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _USERS = {"demo": "demo"}
 _FILE_FAULTS = (
@@ -32,6 +32,12 @@ _MAIL_FAULTS = (
     Hangup("CONTENT", argument=f"{BEFORE}-*"),
     Hangup("CONTENT", argument=f"{AFTER}-*", executed=True),
 )
+_READING_FAULTS = (
+    # Amid an answer about several messages, amid an attachment, and before anything is said.
+    CutReply("FETCH", argument="*ENVELOPE*", reply=10, after=200, every=4, how="reset"),
+    CutReply("FETCH", argument="*BODY.PEEK[[]2]*", after=500, skip=10, every=20, how="reset"),
+    Hangup("FETCH", argument="*BODYSTRUCTURE*", skip=20, every=25),
+)
 
 
 async def serve_files(root: str) -> None:
@@ -47,7 +53,7 @@ async def serve_files(root: str) -> None:
 
 
 async def serve_mail() -> None:
-    """Take mail until standard input ends."""
+    """Take mail, and let it be read, until standard input ends."""
     async with AsyncExitStack() as stack:
         plain = await stack.enter_async_context(SMTPServer(refuse=_Doorman(), faults=_MAIL_FAULTS, keep=False))
         secure = await stack.enter_async_context(
@@ -58,16 +64,30 @@ async def serve_mail() -> None:
                 require_auth=True,
                 refuse=_Doorman(),
                 faults=_MAIL_FAULTS,
-                keep=False,
             )
         )
-        servers = {"plain": plain, "secure": secure}
-        severed = await _obey(servers)
-        reports = {}
-        for name, server in servers.items():
+        mailbox = await stack.enter_async_context(IMAPServer(users=_USERS, tls="starttls", faults=_READING_FAULTS))
+        severed = await _obey({"plain": plain, "secure": secure, "mailbox": mailbox}, deliver=_Postman(secure, mailbox))
+        reports: dict[str, object] = {"mailbox": {"cuts": mailbox.stats.faults + severed["mailbox"]}}
+        for name, server in {"plain": plain, "secure": secure}.items():
             copies = [(address, message.sha256) for message in server.messages for address in message.recipients]
             reports[name] = {"cuts": server.stats.faults + severed[name], "copies": copies}
         _say(reports)
+
+
+class _Postman:
+    """Puts what one server has accepted into the mailbox of the other."""
+
+    def __init__(self, source: SMTPServer, mailbox: IMAPServer) -> None:
+        self._source = source
+        self._mailbox = mailbox
+
+    def __call__(self) -> int:
+        """Return how many messages that were."""
+        messages = self._source.messages
+        for message in messages:
+            self._mailbox.add("demo", "INBOX", message.content)
+        return len(messages)
 
 
 class _Doorman:
@@ -85,15 +105,27 @@ class _Doorman:
         return None
 
 
-async def _obey(servers: Mapping[str, FTPServer | SMTPServer]) -> Mapping[str, int]:
-    """Say where the servers are, cut connections on demand, and return how many, when standard input has ended."""
+async def _obey(
+    servers: Mapping[str, FTPServer | SMTPServer | IMAPServer], deliver: Callable[[], int] | None = None
+) -> Mapping[str, int]:
+    """Say where the servers are, do what is asked for, and return how many connections were cut on demand.
+
+    All that until standard input has ended.
+    """
     severed = dict.fromkeys(servers, 0)
-    authorities = {"plain": None, "secure": ca_pem().decode()}
-    _say({name: {"url": server.url, "authority": authorities[name]} for name, server in servers.items()})
+    authority = ca_pem().decode()
+    _say({name: {"url": server.url, "authority": _authority(name, authority)} for name, server in servers.items()})
     while line := await anyio.to_thread.run_sync(sys.stdin.readline):
-        name = json.loads(line)["sever"]
-        severed[name] += servers[name].sever()
+        wish = json.loads(line)
+        if "sever" in wish:
+            severed[wish["sever"]] += servers[wish["sever"]].sever()
+        elif deliver is not None:
+            _say({"delivered": deliver()})
     return severed
+
+
+def _authority(name: str, authority: str) -> str | None:
+    return None if name == "plain" else authority
 
 
 def _say(value: object) -> None:
