@@ -61,6 +61,7 @@ class RawProducer(Producer[bytes]):
             self._pending.append(connection.uid_fetch_piece(self._uid, self._section, self._asked, _PIECE))
             self._asked += _PIECE
         try:
+            await connection.flush()  # though the piece that is due may be there already
             piece = await self._pending[0]
         except NetClientError:
             self._on = None  # the next attempt asks again

@@ -22,6 +22,7 @@ from netclients.errors import (
     TransientReplyError,
 )
 from netclients.imap import arguments
+from netclients.imap.connection.searching import MOST_FOUND
 from netclients.imap.parts import read_on, too_large
 from netclients.imap.types import UID, Condition, Fetched, SequenceNumber
 from netclients.streams import Producer
@@ -42,7 +43,6 @@ _FEW = 200  # UIDs that were named one by one: asking which of them exist is not
 _LONGEST = 7_000  # bytes of a set: servers read lines of 8,192 (RFC 7162 section 4)
 _LONGEST_RANGE = 22  # with a comma
 _OPEN = re.compile(rb"[:*$]")  # what stands for messages that only the server knows
-_MOST = 10_000_000  # messages of a mailbox, whatever the server says
 
 
 @dataclass(slots=True)
@@ -111,6 +111,7 @@ class FetchProducer(Producer["MessageInfo"]):
             if self._ahead is None and (following := self._next_window()) is not None:
                 self._ahead = following
                 self._submit(following, connection)
+                await connection.flush()  # though this window's answer may be there already
             assert window.answer is not None
             try:
                 return await window.answer
@@ -161,7 +162,7 @@ class FetchProducer(Producer["MessageInfo"]):
         limit = self._box.read_limit
         try:
             body = message.section("<0>")
-            if len(body) > limit or message.size > limit:
+            if len(body) > limit or ("RFC822.SIZE" in message and message.size > limit):
                 raise too_large(message.uid, limit)
             if len(body) == _FIRST_PIECE:
                 body = await read_on(self._box, message.uid, body)
@@ -184,12 +185,12 @@ class FetchProducer(Producer["MessageInfo"]):
 
 
 def _last_words(found: Sequence[Fetched]) -> Sequence[Fetched]:
-    """Flags that change meanwhile come once more, and then the last word counts."""
+    """Flags that change meanwhile come once more, or first of all, and then the last word counts."""
     try:
         last = {message.uid: message for message in found}
     except NetClientError:
         return found  # a UID is missing or makes no sense: that is for whoever looks at it
-    return found if len(last) == len(found) else list(last.values())
+    return found if len(last) == len(found) else [last[uid] for uid in sorted(last, key=lambda uid: (len(uid), uid))]
 
 
 def names_nothing(uids: NumberSet) -> bool:
@@ -229,8 +230,8 @@ async def _existing(box: Mailbox, sets: Sequence[bytes]) -> list[tuple[int, int]
         found: list[tuple[int, int]] = []
         for part in sets:
             found += (await connection.uid_search(f"UID {part.decode('ascii')}")).ranges
-        if sum(last - first + 1 for first, last in found) > _MOST:
-            raise ProtocolError(f"the server names more than {_MOST:,} messages")
+        if sum(last - first + 1 for first, last in found) > MOST_FOUND:
+            raise ProtocolError(f"the server names more than {MOST_FOUND:,} messages")
         return found
 
     return await box.run("search", search)

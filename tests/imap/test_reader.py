@@ -434,23 +434,19 @@ async def test_ways_in(tls: str, compress: bool) -> None:
         assert server.stats.discarded == 0
 
 
-async def test_bye_after_each_command(server: IMAPServer) -> None:
+async def test_the_server_leaves_after_each_reply(server: IMAPServer) -> None:
     """Whatever was done last, the next call goes its way."""
     uids = fill(server, 3)
-    server.create_mailbox("me", "A")
-    for verb in ("SELECT", "SEARCH", "FETCH", "STORE", "COPY", "EXPUNGE", "NOOP", "APPEND", "LIST"):
+    for verb in ("SELECT", "SEARCH", "FETCH", "STORE", "EXPUNGE", "NOOP", "LIST"):
         server.set_faults([HangupAfter(verb, times=2)])
+        new = server.add("me", "INBOX", b"Subject: new\r\n\r\n")
         async with reader_of(server) as reader:
             async with reader.mailbox() as box:
-                assert len(await box.search("ALL")) >= 2
+                assert len(await box.search("ALL")) == 4
                 await box.store(uids[0], add=["\\Seen"])
-                await box.copy(uids[0], "A")
                 assert [m.uid async for m in box.fetch(uids[0])] == ["1"]
                 await box.refresh()
-                new = await box.append(b"Subject: new\r\n\r\n")
-                assert new is not None
                 assert (await box.delete([new])).expunged
-            assert [info.name async for info in reader.list_mailboxes()] == ["A", "INBOX"]
+            assert [info.name async for info in reader.list_mailboxes()] == ["INBOX"]
             assert at_rest(reader)
-    assert len(server.messages("me", "A")) == 9
     assert len(server.messages("me")) == 3

@@ -254,8 +254,11 @@ def _collector(found: list[Fetched], named: NumberRanges, wanted: bytes, *, uid:
         try:
             if (int(response.uid) if uid else response.number) not in named:
                 return False
-        except (NotFetched, ProtocolError):
-            pass  # whoever asked will see that its UID is missing, or none
+        except NotFetched:
+            if marks_only and response.error is None:
+                return False  # news of nobody knows which message
+        except ProtocolError:
+            pass  # whoever asked will see that its UID is none
         found.append(response)
         if len(found) > most:
             raise ProtocolError(f"the server sent more than {most:,} answers about the messages that were named")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from netclients.errors import UnsupportedError
+from netclients.errors import ProtocolError, UnsupportedError
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import command
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from netclients.imap.search import Criterion, Keywords, Program
     from netclients.imap.types import Response
 
-__all__ = ["Searching"]
+__all__ = ["MOST_FOUND", "Searching"]
+
+MOST_FOUND = 10_000_000
+"""Messages of a mailbox, whatever the server says."""
 
 # A word of a sequence set's letters. Sizes look like one too, which costs no more than a round trip.
 _NUMBERS = re.compile(rb"(?:^|[ (])(?<!UID )[0-9*][0-9:,*]*(?![^ )])", re.IGNORECASE)
@@ -150,7 +153,13 @@ class Found:
 
     @property
     def numbers(self) -> list[int]:
-        """All that was found, one by one."""
+        """All that was found, one by one.
+
+        Raises:
+            ProtocolError: more than there can be: ten bytes of an answer may stand for four billion.
+        """
+        if (count := sum(last - first + 1 for first, last in self.ranges)) > MOST_FOUND:
+            raise ProtocolError(f"the server has found {count:,} messages")
         return [number for first, last in self.ranges for number in range(first, last + 1)]
 
     def take_ranges(self, answer: ESearch) -> None:
