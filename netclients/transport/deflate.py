@@ -17,26 +17,30 @@ __all__ = ["DeflateStream"]
 _PIECE = 64 * 1024  # bytes that are read or compressed at a time
 _RAW = -zlib.MAX_WBITS  # without header and checksum
 _LEVEL = 6
+_MOST_IN_VAIN = 1024 * 1024  # bytes in a row that inflate to nothing: empty blocks could go on for ever
 
 
 class DeflateStream(ByteStream):
     """Compresses what passes through it to and from ``below``."""
 
-    __slots__ = ("_deflater", "_inflater", "_pending", "_read", "below")
+    __slots__ = ("_deflater", "_in_vain", "_inflater", "_pending", "_read", "below")
 
     def __init__(self, below: ByteStream) -> None:
         self.below: ByteStream = below
         self._deflater = zlib.compressobj(_LEVEL, wbits=_RAW)
         self._inflater = zlib.decompressobj(_RAW)
         self._pending = b""
+        self._in_vain = 0
         self._read = bytearray(_PIECE)
 
     def try_recv_into(self, buffer: bytearray | memoryview) -> int | None:
         """See :meth:`ByteStream.try_recv_into`.
 
         Raises:
-            ProtocolError: what the peer sends is not compressed, or not whole.
+            ProtocolError: what the peer sends is not compressed, goes on behind its end, or comes to nothing.
         """
+        if self._inflater.unused_data:
+            raise ProtocolError("the server sent more behind the end of its compressed data")
         while True:
             if self._inflater.unconsumed_tail:
                 if inflated := self._inflate(self._inflater.unconsumed_tail, buffer):
@@ -47,13 +51,18 @@ class DeflateStream(ByteStream):
                 return count
             with memoryview(self._read) as view:
                 if inflated := self._inflate(view[:count], buffer):
+                    self._in_vain = 0
                     return inflated
+            self._in_vain += count
+            if self._in_vain > _MOST_IN_VAIN:
+                raise ProtocolError(f"the server sent more than {_MOST_IN_VAIN:,} bytes of compressed nothing")
 
     def _inflate(self, data: bytes | memoryview, buffer: bytearray | memoryview) -> int:
-        if self._inflater.eof:
+        inflater = self._inflater
+        if inflater.eof:
             raise ProtocolError("the server sent more behind the end of its compressed data")
         try:
-            inflated = self._inflater.decompress(data, len(buffer))
+            inflated = inflater.decompress(data, len(buffer))
         except zlib.error as error:
             raise ProtocolError(f"the server sent compressed data that is broken: {error}") from None
         buffer[: len(inflated)] = inflated
