@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from netclients.errors import ConfigurationError, ConnectionLost, NetClientError, OutcomeUnknown
+from netclients.errors import ConfigurationError, NetClientError, OutcomeUnknown
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import Command, Upload, command
@@ -96,18 +97,19 @@ class Appending(Dialogue):
         if _over(ticket):
             return False
         left = message.size
-        async for chunk in _each(message.chunks):
-            left -= len(chunk)
-            if left < 0:
-                break
-            self.protocol.released_behind(ticket, len(chunk))
-            await self._engine.send(chunk, self.settings.timeouts.stall, "stall")
-            self.look()
-            if _over(ticket) or self.protocol.ended:
-                self.abort("the server answered before it had the message")
-                if not _over(ticket):
-                    raise ConnectionLost("the connection was lost amid the message")
-                return False
+        async with aclosing(_each(message.chunks)) as chunks:
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    break
+                self.protocol.released_behind(ticket, len(chunk))
+                await self._engine.send(chunk, self.settings.timeouts.stall, "stall")
+                self.look()
+                if _over(ticket) or self.protocol.ended:
+                    self.abort("the server answered before it had the message")
+                    if not _over(ticket):
+                        self.check_alive(ticket)
+                    return False
         if left:
             self.abort("the message is of another size")
             raise _wrong_size(message.size, left)
@@ -129,10 +131,15 @@ def _over(ticket: Ticket[Command, Status]) -> bool:
     return ticket.reply is not None
 
 
-async def _each(chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _each(chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     if isinstance(chunks, AsyncIterable):
-        async for chunk in chunks:
-            yield chunk
+        iterator = aiter(chunks)
+        try:
+            async for chunk in iterator:
+                yield chunk
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
         return
     rest = iter(chunks)
     while (chunk := await in_thread(lambda: next(rest, b""))) != b"":
