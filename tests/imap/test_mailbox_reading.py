@@ -26,6 +26,7 @@ from netclients import (
 )
 from netclients.testing import IMAPServer
 from netclients.testing.imap_faults import CutReply, Hangup, Meanwhile, Reply, Unsolicited
+from tests.faults.harness import settles
 from tests.imap.boxes import AGES, ONCE, PLAIN, at_rest, fill, letter, names, reader_of
 
 pytestmark = [pytest.mark.anyio]
@@ -211,9 +212,9 @@ async def test_the_next_window_is_asked_for_ahead(server: IMAPServer) -> None:
         messages = box.fetch("1:*", body=True)
         for _ in range(64):
             await anext(messages)
-        assert len(names(server, "UID FETCH")) == 2
+        assert await settles(lambda: len(names(server, "UID FETCH")) == 2)
         await anext(messages)
-        assert len(names(server, "UID FETCH")) == 3
+        assert await settles(lambda: len(names(server, "UID FETCH")) == 3)
         assert len([m async for m in messages]) == 135
 
 
