@@ -6,6 +6,7 @@
   (:mod:`~netclients.testing.smtp_faults`)
 - :class:`IMAPServer`: an IMAP server with mailboxes in memory, with scripted faults
   (:mod:`~netclients.testing.imap_faults`)
+- :class:`NNTPServer`: an NNTP server with groups in memory, with the scripted faults of SMTP's
 - :class:`FaultProxy`: a proxy that makes the network misbehave, in front of any server
 - :func:`cancel_everywhere`, :func:`random_cancellations`: cancel a call at every point where it waits
 - :class:`ScriptedServer` and :func:`parse_script`: servers that play a written dialogue
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
     from .imap_faults import Meanwhile as Meanwhile
     from .imap_faults import Unsolicited as Unsolicited
     from .imap_faults import WrongTag as WrongTag
+    from .nntp import NewsArticle as NewsArticle
+    from .nntp import NNTPCommand as NNTPCommand
+    from .nntp import NNTPServer as NNTPServer
+    from .nntp import NNTPServerStats as NNTPServerStats
     from .script import Close as Close
     from .script import Expect as Expect
     from .script import ExpectClose as ExpectClose
@@ -96,6 +101,10 @@ _HOME = {
     "InjectClear": "smtp_faults",
     "Match": "script",
     "Meanwhile": "imap_faults",
+    "NNTPCommand": "nntp",
+    "NNTPServer": "nntp",
+    "NNTPServerStats": "nntp",
+    "NewsArticle": "nntp",
     "Plan": "fault_plans",
     "Played": "scripted_server",
     "Received": "smtp",
@@ -144,6 +153,10 @@ __all__ = [
     "InjectClear",
     "Match",
     "Meanwhile",
+    "NNTPCommand",
+    "NNTPServer",
+    "NNTPServerStats",
+    "NewsArticle",
     "Plan",
     "Played",
     "Received",
