@@ -1042,6 +1042,14 @@ async def test_rev2() -> None:
         assert (await connection.namespace()).personal[0].prefix == ""
 
 
+async def test_a_search_line_of_a_megabyte() -> None:
+    numbers = [*range(1, 300_000, 2)]
+    line = f"* SEARCH {' '.join(map(str, numbers))}"
+    assert len(line) > 1_000_000
+    async with scripted(f"C: t2 UID SEARCH ALL\nS: {line}\nS: t2 OK done\n", opened=True, chunk=65536) as connection:
+        assert (await connection.uid_search("ALL")).numbers == numbers
+
+
 async def test_a_refused_store_that_names_what_it_left() -> None:
     """RFC 7162 section 3.1.3, example 10."""
     script = """
