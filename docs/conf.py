@@ -33,7 +33,7 @@ html_theme = "furo"
 html_title = "netclients"
 
 # The API pages build without the extras.
-EXTRAS = ("aioftp", "aiosmtplib", "trustme", "python_socks", "typer", "rich")
+EXTRAS = ("aioftp", "aiosmtplib", "aioimaplib", "trustme", "python_socks", "typer", "rich")
 autodoc_mock_imports = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
