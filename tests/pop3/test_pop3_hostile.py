@@ -8,7 +8,7 @@ import tracemalloc
 import anyio
 import pytest
 
-from netclients import Bounds, NetClientError, PhaseTimeout, ProtocolError
+from netclients import Bounds, NetClientError, PhaseTimeout, ProtocolError, Timeouts
 from netclients.testing import ScriptedServer
 from netclients.testing.script import Generate, parse_script
 from tests.pop3.boxes import ONCE, QUICK, connected, maildrop
@@ -16,6 +16,7 @@ from tests.pop3.boxes import ONCE, QUICK, connected, maildrop
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
+PATIENT = Timeouts(reply=10, stall=10)
 LOGIN = "S: +OK hi\nC: CAPA\nS: +OK\nS: UIDL\nS: PIPELINING\nS: .\n"
 LISTS = "C: LIST\nC: UIDL\nS: +OK\nS: 1 10\nS: .\nS: +OK\nS: 1 a\nS: .\n"
 
@@ -37,7 +38,7 @@ async def test_floods(before: str, flood: str) -> None:
         started = time.process_time()
         bounds = Bounds(read=4 * MIB, response=4 * MIB)
         with pytest.raises(NetClientError) as caught, anyio.fail_after(30):
-            async with maildrop(url, tls="none", retry=ONCE, bounds=bounds, timeouts=QUICK) as box:
+            async with maildrop(url, tls="none", retry=ONCE, bounds=bounds, timeouts=PATIENT) as box:
                 await box.read("a")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -140,7 +140,7 @@ class RealPostbox:
 
     def subjects(self) -> list[str]:
         self.server.settled()
-        return [one.content.split(b"\r\n", 1)[0].split()[1].decode() for one in self.server.mailbox("alice")]
+        return sorted(one.raw.split(b"\r\n", 1)[0].split()[1].decode() for one in self.server.mailbox("alice"))
 
 
 @pytest.fixture

@@ -22,8 +22,28 @@ def server() -> Iterator[POP3Server]:
         yield server
 
 
-def client_of(server: POP3Server, *, login: bool = True) -> poplib.POP3:
-    client = poplib.POP3(server.host, server.port, timeout=10)
+clients: list[poplib.POP3] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_client_stays_open() -> Iterator[None]:
+    yield
+    while clients:
+        clients.pop().close()
+
+
+class Client(poplib.POP3):
+    """Notes each client before it connects: one that is refused by the greeting leaves its socket open."""
+
+    def _create_socket(self, timeout: float) -> socket.socket:
+        self.sock = super()._create_socket(timeout)  # type: ignore[misc]
+        clients.append(self)
+        self.file = None
+        return self.sock
+
+
+def client_of(server: POP3Server, *, login: bool = True, timeout: float = 10) -> poplib.POP3:
+    client = Client(server.host, server.port, timeout=timeout)
     if login:
         client.user("me")
         client.pass_("secret")
@@ -175,9 +195,7 @@ def test_faults(server: POP3Server) -> None:
         client.quit()
     assert len(server.messages("me")) == 1
     server.set_faults([Stall("STAT")])
-    client = poplib.POP3(server.host, server.port, timeout=0.2)
-    client.user("me")
-    client.pass_("secret")
+    client = client_of(server, timeout=0.2)
     with pytest.raises(TimeoutError):
         client.stat()
     client.close()
