@@ -23,11 +23,12 @@ _ALIASES = {"bytes": ":bytes", "lines": ":lines"}
 class OverviewFormat:
     """Which fields overviews have, in their order: names in small letters, metadata with a colon in front.
 
-    Those in ``full`` come with their name in front of the value.
+    Those in ``full`` come with their name in front of the value. ``regular``: the first seven are as RFC 3977 says.
     """
 
     fields: tuple[str, ...] = _STANDARD
     full: frozenset[str] = frozenset()
+    regular: bool = True
 
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> OverviewFormat:
@@ -47,7 +48,8 @@ class OverviewFormat:
             fields.append(_ALIASES.get(name, name))
         if missing := set(_STANDARD).difference(fields):
             raise ProtocolError(f"the server's overviews have no {', '.join(sorted(missing))}")
-        return cls(tuple(fields), frozenset(full))
+        regular = tuple(fields[:7]) == _STANDARD and full.isdisjoint(_STANDARD)
+        return cls(tuple(fields), frozenset(full), regular)
 
     def place(self, name: str) -> int:
         """Return where a field stands behind the number, from 1."""
@@ -73,9 +75,9 @@ class Overview:
             cells = self._cells = self.raw.split(b"\t")
         return cells[place] if place < len(cells) else b""
 
-    def _field(self, name: str) -> bytes:
+    def _field(self, name: str, place: int) -> bytes:
         form = self._format
-        return self._value(name, form.place(name))
+        return self._cell(place) if form.regular else self._value(name, form.place(name))
 
     def _value(self, name: str, place: int) -> bytes:
         value = self._cell(place)
@@ -98,37 +100,37 @@ class Overview:
     @property
     def subject(self) -> str:
         """Subject, decoded."""
-        return decoding.text(self._field("subject"))
+        return decoding.text(self._field("subject", 1))
 
     @property
     def from_(self) -> str:
         """From, decoded."""
-        return decoding.text(self._field("from"))
+        return decoding.text(self._field("from", 2))
 
     @property
     def date(self) -> datetime | None:
         """Date; None if nobody can tell what it says."""
-        return decoding.date(self._field("date"))
+        return decoding.date(self._field("date", 3))
 
     @property
     def message_id(self) -> str:
         """Message-ID."""
-        return decoding.plain(self._field("message-id"))
+        return decoding.plain(self._field("message-id", 4))
 
     @property
     def references(self) -> tuple[str, ...]:
         """Message-ids of the articles that this one answers, the oldest first."""
-        return tuple(decoding.plain(self._field("references")).split())
+        return tuple(decoding.plain(self._field("references", 5)).split())
 
     @property
     def bytes(self) -> int | None:
         """Its size; None if the server does not say."""
-        return _count(self._field(":bytes"))
+        return _count(self._field(":bytes", 6))
 
     @property
     def lines(self) -> int | None:
         """How many lines its body has; None if the server does not say."""
-        return _count(self._field(":lines"))
+        return _count(self._field(":lines", 7))
 
     @property
     def extra(self) -> Mapping[str, str]:
