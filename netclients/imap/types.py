@@ -327,6 +327,20 @@ class Fetched(MessageInfo):
         self._values = values
         self.error = error
 
+    def take_piece(self, most: int, limit: int) -> bool:
+        """Make BODY[]<0> the whole message if it is short of ``most`` bytes, so that nothing can follow.
+
+        False: it is not, or not all is as it should be, or there are more than ``limit`` bytes.
+        """
+        values = self._values
+        piece, size = values.get("BODY[]<0>"), values.get("RFC822.SIZE")
+        if piece.__class__ is not bytes or size.__class__ is not int or self.error is not None:
+            return False
+        if not len(piece) < most or len(piece) > limit or size > limit:
+            return False
+        values["BODY[]"] = piece
+        return True
+
     def complete(self, raw: bytes) -> None:
         """The whole message is there: BODY[] was fetched piece by piece."""
         self._values["BODY[]"] = raw

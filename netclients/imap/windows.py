@@ -97,7 +97,7 @@ class FetchProducer(Producer["MessageInfo"]):
                 raise StopAsyncIteration
             self._ready.extend(await self._fetched(window))
         message = self._ready.popleft()
-        if self._bodies:
+        if self._bodies and not message.take_piece(_FIRST_PIECE, self._box.read_limit):
             await self._complete(message)
         return message
 
