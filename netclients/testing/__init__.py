@@ -7,6 +7,7 @@
 - :class:`IMAPServer`: an IMAP server with mailboxes in memory, with scripted faults
   (:mod:`~netclients.testing.imap_faults`)
 - :class:`NNTPServer`: an NNTP server with groups in memory, with the scripted faults of SMTP's
+- :class:`POP3Server`: a POP3 server with maildrops in memory, with the scripted faults of SMTP's
 - :class:`FaultProxy`: a proxy that makes the network misbehave, in front of any server
 - :func:`cancel_everywhere`, :func:`random_cancellations`: cancel a call at every point where it waits
 - :class:`ScriptedServer` and :func:`parse_script`: servers that play a written dialogue
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from .nntp import NNTPCommand as NNTPCommand
     from .nntp import NNTPServer as NNTPServer
     from .nntp import NNTPServerStats as NNTPServerStats
+    from .pop3 import POP3Command as POP3Command
+    from .pop3 import POP3Message as POP3Message
+    from .pop3 import POP3Server as POP3Server
+    from .pop3 import POP3ServerStats as POP3ServerStats
     from .script import Close as Close
     from .script import Expect as Expect
     from .script import ExpectClose as ExpectClose
@@ -105,6 +110,10 @@ _HOME = {
     "NNTPServer": "nntp",
     "NNTPServerStats": "nntp",
     "NewsArticle": "nntp",
+    "POP3Command": "pop3",
+    "POP3Message": "pop3",
+    "POP3Server": "pop3",
+    "POP3ServerStats": "pop3",
     "Plan": "fault_plans",
     "Played": "scripted_server",
     "Received": "smtp",
@@ -157,6 +166,10 @@ __all__ = [
     "NNTPServer",
     "NNTPServerStats",
     "NewsArticle",
+    "POP3Command",
+    "POP3Message",
+    "POP3Server",
+    "POP3ServerStats",
     "Plan",
     "Played",
     "Received",
