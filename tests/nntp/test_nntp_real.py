@@ -122,6 +122,7 @@ async def test_a_login_is_wanted(start_news_server: StartNewsServer) -> None:
     with pytest.raises(AuthenticationError) as caught:
         await c.group("misc.test")
     assert caught.value.code == 480
+    await c.quit()
     with pytest.raises(AuthenticationError):
         await connected(server.url(), auth=(server.user, "wrong"), tls="none")
     c = await connected(server.url(user=server.user), tls="starttls", ssl_context=server.ssl_context())

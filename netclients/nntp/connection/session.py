@@ -80,9 +80,13 @@ class Session(Dialogue):
             if isinstance(error, (TransientReplyError, ConnectionLost)):
                 raise error
             raise UnsupportedError(f"the server refuses TLS (tls='none' goes without): {reply}")
+        marked = self.marked
+        self.mark()  # cancelled from here on, it is of no use any more
         await self.secure()
         self.capabilities = Capabilities()
-        return await self.fetch_capabilities()
+        found = await self.fetch_capabilities()
+        self.unmark(marked)
+        return found
 
     # Login
 
