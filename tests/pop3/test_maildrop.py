@@ -294,7 +294,7 @@ async def test_what_was_to_be_deleted_is_gone_already(server: POP3Server) -> Non
 
 
 async def test_a_streamed_message_is_not_repeated(server: POP3Server) -> None:
-    uid = server.add("me", letter("large", 3_000_000))
+    uid = server.add("me", letter("large", 30_000_000))
     async with box_of(server) as box:
         with pytest.raises(ConnectionLost):  # noqa: PT012
             async with box.stream(uid) as chunks:
