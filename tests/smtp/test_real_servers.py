@@ -11,7 +11,7 @@ import pytest
 
 from netclients import DSN, AuthenticationError, MailSender, Outgoing, RecipientsRefused, RetryPolicy
 from netclients.errors import NetClientError
-from netclients.smtp.types import Pipelining
+from netclients.smtp.types import PipeliningMode
 from tests.fix_mail import StartMailServer
 from tests.servers import MailServer, canonical
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 SENDER = "bob@example.test"
 HEAD = b"From: bob@example.test\r\nSubject: s\r\n\r\n"
-MODES: tuple[Pipelining, ...] = ("off", "standard", "eager")
+MODES: tuple[PipeliningMode, ...] = ("off", "standard", "eager")
 DOORS = ("postfix", "exim", "dovecot:lmtp", "dovecot:lmtp+unix", "dovecot:submission", "dovecot:submissions")
 AGAIN = RetryPolicy(attempts=5, initial=0, maximum=0)
 
@@ -59,7 +59,7 @@ def door(request: pytest.FixtureRequest) -> tuple[MailServer, str]:
     return request.getfixturevalue(name), service or "smtp"
 
 
-def sender_to(server: MailServer, service: str = "smtp", mode: Pipelining = "standard", **options) -> MailSender:
+def sender_to(server: MailServer, service: str = "smtp", mode: PipeliningMode = "standard", **options) -> MailSender:
     if service.startswith("submission"):
         options["ssl_context"] = server.ssl_context()
         # Dovecot offers no STARTTLS to clients on this machine.
@@ -78,7 +78,7 @@ def stored_by(server: MailServer, user: str = "alice") -> list[bytes]:
 
 @pytest.mark.servers("postfix", "exim", "dovecot")
 @pytest.mark.parametrize("mode", MODES)
-async def test_content_arrives_as_it_was_sent(door: tuple[MailServer, str], mode: Pipelining) -> None:
+async def test_content_arrives_as_it_was_sent(door: tuple[MailServer, str], mode: PipeliningMode) -> None:
     server, service = door
     items = [Outgoing(content, SENDER, [server.address()]) for content in CONTENTS.values()]
     async with sender_to(server, service, mode) as sender:
@@ -107,7 +107,7 @@ async def test_quirk_of_servers_with_strange_headers(
 
 @pytest.mark.servers("postfix", "exim", "dovecot")
 @pytest.mark.parametrize("mode", MODES)
-async def test_forty_megabytes(door: tuple[MailServer, str], mode: Pipelining) -> None:
+async def test_forty_megabytes(door: tuple[MailServer, str], mode: PipeliningMode) -> None:
     server, service = door
     big = HEAD + (b"." + b"x" * 75 + b"\r\n") * (40_000_000 // 78)
     async with sender_to(server, service, mode) as sender:
@@ -118,7 +118,7 @@ async def test_forty_megabytes(door: tuple[MailServer, str], mode: Pipelining) -
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_utf8_addresses(real_smtp: MailServer, mode: Pipelining) -> None:
+async def test_utf8_addresses(real_smtp: MailServer, mode: PipeliningMode) -> None:
     content = "From: jörg@example.test\r\nSubject: Grüße\r\n\r\n☃\r\n".encode()
     async with sender_to(real_smtp, mode=mode) as sender:
         receipt = await sender.send(content, "jörg@example.test", ["jörg@example.test", real_smtp.address()])
@@ -141,7 +141,7 @@ async def test_hundreds_of_messages_in_flight(real_smtp: MailServer) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_receipt_says_who_was_refused(real_smtp: MailServer, mode: Pipelining) -> None:
+async def test_the_receipt_says_who_was_refused(real_smtp: MailServer, mode: PipeliningMode) -> None:
     known = [real_smtp.address(user) for user in ("alice", "carol")]
     async with sender_to(real_smtp, mode=mode) as sender:
         receipt = await sender.send(HEAD, SENDER, [known[0], "nobody@example.test", known[1], "x@elsewhere.test"])
@@ -157,7 +157,7 @@ async def test_the_receipt_says_who_was_refused(real_smtp: MailServer, mode: Pip
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_lmtp_answers_for_each_recipient(dovecot: MailServer, mode: Pipelining) -> None:
+async def test_lmtp_answers_for_each_recipient(dovecot: MailServer, mode: PipeliningMode) -> None:
     async with sender_to(dovecot, "lmtp", mode) as sender:
         receipt = await sender.send(HEAD, SENDER, [dovecot.address(), "nobody@example.test", dovecot.address("dave")])
     assert set(receipt.accepted) == {dovecot.address(), dovecot.address("dave")}
@@ -190,7 +190,7 @@ async def test_more_recipients_than_a_transaction_may_have(start_mail_server: St
 
 @pytest.mark.servers("exim")
 @pytest.mark.parametrize("mode", MODES)
-async def test_more_messages_than_a_session_may_have(start_mail_server: StartMailServer, mode: Pipelining) -> None:
+async def test_more_messages_than_a_session_may_have(start_mail_server: StartMailServer, mode: PipeliningMode) -> None:
     server = start_mail_server("exim", MAX_MESSAGES=3)
     contents = [HEAD + b"%d\r\n" % number for number in range(10)]
     async with sender_to(server, mode=mode, retry=AGAIN) as sender:
