@@ -27,8 +27,9 @@ class Traits:
     """How a verb behaves.
 
     ``blocks``: codes of replies with a block behind them. ``accepted``: codes that say that all went well; none: those
-    that begin with 2. ``marks``: it leaves the session other than it was after login. ``doubtful``: it may have taken
-    effect even if its reply is lost. ``slow``: the server may search for minutes before it says anything.
+    with a block, or if there is none either, those that begin with 2. ``marks``: it leaves the session other than it
+    was after login. ``doubtful``: it may have taken effect even if its reply is lost. ``slow``: the server may search
+    for minutes before it says anything.
     """
 
     pipelining: Pipelining = Pipelining.FREE
@@ -55,10 +56,10 @@ _TRAITS = {
     "CAPABILITIES": Traits(_BARRIER, _codes(101), _codes(101)),
     "MODE READER": Traits(_BARRIER),
     "QUIT": Traits(_LAST),
-    "GROUP": Traits(_LAST, marks=True),
+    "GROUP": Traits(_LAST, accepted=_codes(211), marks=True),
     "LISTGROUP": Traits(_LAST, _codes(211), marks=True),
-    "LAST": Traits(_BARRIER, marks=True),
-    "NEXT": Traits(_BARRIER, marks=True),
+    "LAST": Traits(_BARRIER, accepted=_codes(223), marks=True),
+    "NEXT": Traits(_BARRIER, accepted=_codes(223), marks=True),
     "ARTICLE": Traits(blocks=_codes(220)),
     "HEAD": Traits(blocks=_codes(221)),
     "BODY": Traits(blocks=_codes(222)),
@@ -115,7 +116,7 @@ class Command:
 
     def accepts(self, reply: Reply) -> bool:
         """Whether the ``reply`` says that all went well."""
-        accepted = self.traits.accepted
+        accepted = self.traits.accepted or self.traits.blocks
         return reply.code in accepted if accepted else reply.kind == 2
 
     def confides(self, reply: Reply) -> bool:

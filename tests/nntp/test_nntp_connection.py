@@ -390,6 +390,22 @@ async def test_refusals(server: NNTPServer, fault: Fault, expected: type[Excepti
     c.abort("test")
 
 
+@pytest.mark.parametrize("text", ["223 0 <1@example.test>", "223 0", "220 x\r\n.", "220 0 <2@example.test>\r\n."])
+async def test_out_of_step(server: NNTPServer, text: str) -> None:
+    server.set_faults([Reply("ARTICLE", text), Reply("STAT", "223 0 <2@example.test>")])
+    for verb in ("article", "stat"):
+        c = await connected(server.url, timeouts=QUICK)
+        assert c.clean
+        with pytest.raises(ProtocolError):
+            await getattr(c, verb)("<1@example.test>")
+        assert not c.clean
+        c.abort("test")
+    c = await connected(server.url, timeouts=QUICK)
+    with pytest.raises(ConfigurationError, match="no group"):
+        await c.listgroup(None, (1, 2))
+    await c.quit()
+
+
 async def test_bounds(server: NNTPServer) -> None:
     c = await connected(server.url, bounds=Bounds(read=20))
     with pytest.raises(ProtocolError, match="more than 20 bytes"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netclients.conversation import Conversation
-from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown
+from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown, ProtocolError
 from netclients.nntp import commands
 from netclients.nntp.commands import Command, command
 from netclients.nntp.protocol import NNTPProtocol
@@ -43,7 +43,8 @@ class Pending(Generic[T]):
         return self._ticket.reply
 
     async def _settle(self) -> T:
-        return self._result(await self._connection.conclude(self._ticket))
+        reply = await self._connection.conclude(self._ticket)
+        return self._connection.understood(lambda: self._result(reply))
 
 
 class Dialogue(Conversation[Command, Reply]):
@@ -63,7 +64,18 @@ class Dialogue(Conversation[Command, Reply]):
 
     def error(self, sent: str, reply: Reply) -> NetClientError:
         """Return the error that ``reply`` to the command ``sent`` stands for."""
-        return reply_error(sent, reply)
+        error = reply_error(sent, reply)
+        if isinstance(error, ProtocolError):
+            self.mark()
+        return error
+
+    def understood(self, read: Callable[[], T]) -> T:
+        """Read a reply; if it makes no sense, the two ends may be out of step: the session is not used again."""
+        try:
+            return read()
+        except ProtocolError:
+            self.mark()
+            raise
 
     def farewell(self) -> Command:
         """QUIT."""

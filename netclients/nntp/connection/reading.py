@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from netclients.errors import ConfigurationError
 from netclients.nntp import arguments, commands, replies
 from netclients.nntp.arguments import Which
 from netclients.nntp.commands import command
@@ -45,6 +46,8 @@ class Reading(Dialogue):
     async def listgroup(self, name: str | None = None, numbers: Numbers | None = None) -> ListedGroup:
         """LISTGROUP: choose a group (None: the current one) and hear the numbers of its articles, or some of them."""
         if name is None and numbers is not None:
+            if self.selected is None:
+                raise ConfigurationError("no group is chosen: name the one whose numbers are to be listed")
             name = self.selected
         words = (b"" if name is None else arguments.group(name), _range(numbers))
         sent = commands.listing("LISTGROUP", *words, bounds=self.settings.bounds)
@@ -110,7 +113,8 @@ class Reading(Dialogue):
                 with piece:
                     await spool.pass_on(sink, piece)
 
-            return replies.parse_article(await self.spooled(sent, spool, deliver), which)
+            reply = await self.spooled(sent, spool, deliver)
+            return self.understood(lambda: replies.parse_article(reply, which))
 
     def stat(self, which: Which = None) -> Pending[ArticleInfo]:
         """STAT: whether there is such an article."""
