@@ -377,7 +377,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
             case Condition.PREAUTH:
                 self._move(_Signal.KNOWN)
             case Condition.BYE:
-                self.goodbye = status
+                self.leave(status)
                 self._move(_Signal.GOODBYE)
             case _:
                 raise ProtocolError(f"the server greets by {status}")
@@ -386,7 +386,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
     def _say_goodbye(self, status: Status) -> None:
         awaited = self._pipeline.current
         if awaited is None or awaited.command.verb != "LOGOUT":
-            self.goodbye = status
+            self.leave(status)
             self._move(_Signal.GOODBYE)
             self.tell(Unsolicited(status))
 
@@ -413,7 +413,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
             self._writing = None
         else:
             # It still takes what comes for the literal's rest: nothing can be said any more.
-            self.goodbye = status
+            self.leave(status)
             self._move(_Signal.GOODBYE)
 
     def _follow(self, command: Command, status: Status) -> None:
@@ -438,7 +438,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         elif verb in ("STARTTLS", "COMPRESS"):
             self._sealed = verb
         elif verb == "LOGOUT":
-            self.goodbye = status
+            self.leave(status)
             self._move(_Signal.GOODBYE)
 
     def _note_code(self, status: Status) -> None:

@@ -323,7 +323,7 @@ class Fetched(MessageInfo):
 
     def __init__(self, number: SequenceNumber, values: dict[str, object], error: NetClientError | None = None) -> None:
         # Not by super(): there are thousands of them.
-        self.number = number
+        self.number: SequenceNumber = number
         self._values = values
         self.error = error
 

@@ -135,7 +135,7 @@ class ConnectedClient(aioimaplib.IMAP4):  # type: ignore[misc] # it has no types
     ) -> None:
         """Put aioimaplib's protocol on the connection that is there already: called by ``IMAP4``."""
         running = asyncio.get_running_loop()
-        self.protocol = _Protocol(running, self._connection, conn_lost_cb)
+        self.protocol: _Protocol = _Protocol(running, self._connection, conn_lost_cb)
         self._bridge = _Bridge(self._connection, self.protocol)
         self.protocol.begin(self._bridge)
         self._bridge.start()
@@ -173,10 +173,10 @@ class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc] # it has 
         """Stand where the session stands."""
         self.connection_made(transport)
         known = self._connection.protocol.state is State.AUTHENTICATED
-        self.state = aioimaplib.AUTH if known else aioimaplib.NONAUTH
-        self.capabilities = set(self._connection.capabilities)
+        self.state: str = aioimaplib.AUTH if known else aioimaplib.NONAUTH
+        self.capabilities: set[str] = set(self._connection.capabilities)
         versions = [name for name in aioimaplib.AllowedVersions if name in self.capabilities]
-        self.imap_version = versions[0] if versions else None
+        self.imap_version: str | None = versions[0] if versions else None
 
     async def execute(self, command: Any, scrub: str | None = None) -> Any:
         """Send one command.

@@ -47,8 +47,8 @@ class Later:
     __slots__ = ("argument", "function")
 
     def __init__(self, function: Callable[[Any], object], argument: object) -> None:
-        self.function = function
-        self.argument = argument
+        self.function: Callable[[Any], object] = function
+        self.argument: object = argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class MessageInfo:
 
     def __init__(self, values: dict[str, Any], error: NetClientError | None = None) -> None:
         self._values = values  # once an item was looked at, this has what it means
-        self.error = error
+        self.error: NetClientError | None = error
 
     def __contains__(self, name: object) -> bool:
         """Whether the server has sent an item, such as ``"UID"`` or ``"BODY[1]"``."""

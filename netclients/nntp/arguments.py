@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from netclients.errors import ConfigurationError, printable
@@ -20,7 +21,7 @@ _GROUP = re.compile(r"[^\x00-\x20\x7f*?,\[\]\\!]+")
 _WILDMAT = re.compile(r"[^\x00-\x20\x7f]+")
 _FIELD = re.compile(r":?[!-9;-~]+")
 
-token = arguments.token
+token: Callable[[str], bytes] = arguments.token
 
 
 def _matching(pattern: re.Pattern[str], value: object, what: str) -> bytes:

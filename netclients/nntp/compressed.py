@@ -46,7 +46,8 @@ class Inflated(Block):
             rest = inflater.unused_data
             self._inflater = None  # what follows goes to the block as it is
         behind = 0 if self.inner.ended else self.inner.feed(rest)
-        self.size, self.ended = self.inner.size, self.inner.ended
+        self.size: int = self.inner.size
+        self.ended: bool = self.inner.ended
         return -1 if behind < 0 else len(data) - len(rest) + behind
 
     def _take(self, data: bytes, at: int, stop: int) -> None:

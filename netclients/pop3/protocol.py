@@ -129,7 +129,7 @@ class POP3Protocol(Dialogue[Command, Status]):
         elif status.ok and command.traits.logs_in:
             self._move(_Signal.KNOWN)
         if self.ended:
-            self.goodbye = status
+            self.leave(status)
         self.complete(ticket, status)
         return None
 
@@ -145,7 +145,7 @@ class POP3Protocol(Dialogue[Command, Status]):
         if status.ok:
             raise ProtocolError(f"the server sent a reply that nobody asked for: {status}")
         # RFC 1939 knows no such farewell, but servers say that they have waited long enough, or shut down.
-        self.goodbye = status
+        self.leave(status)
         self._move(_Signal.GOODBYE)
         self.tell(Unsolicited(status))
 

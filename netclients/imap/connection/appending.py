@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -97,8 +96,9 @@ class Appending(Dialogue):
         if _over(ticket):
             return False
         left = message.size
-        async with aclosing(_each(message.chunks)) as chunks:
-            async for chunk in chunks:
+        source = _Source(message.chunks)
+        try:
+            while left >= 0 and (chunk := await source.next()) is not None:
                 left -= len(chunk)
                 if left < 0:
                     break
@@ -110,6 +110,8 @@ class Appending(Dialogue):
                     if not _over(ticket):
                         self.check_alive(ticket)
                     return False
+        finally:
+            await source.aclose()
         if left:
             self.abort("the message is of another size")
             raise _wrong_size(message.size, left)
@@ -131,19 +133,26 @@ def _over(ticket: Ticket[Command, Status]) -> bool:
     return ticket.reply is not None
 
 
-async def _each(chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    if isinstance(chunks, AsyncIterable):
-        iterator = aiter(chunks)
-        try:
-            async for chunk in iterator:
-                yield chunk
-        finally:
-            if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
-        return
-    rest = iter(chunks)
-    while (chunk := await in_thread(lambda: next(rest, b""))) != b"":
-        yield chunk
+class _Source:
+    """The caller's chunks, one after the other: asked here if that is asynchronous, otherwise in worker threads."""
+
+    def __init__(self, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
+        self._asynchronous = aiter(chunks) if isinstance(chunks, AsyncIterable) else None
+        self._blocking: Iterator[bytes] = iter(()) if isinstance(chunks, AsyncIterable) else iter(chunks)
+
+    async def next(self) -> bytes | None:
+        """Return the next chunk; None: that was all."""
+        if self._asynchronous is not None:
+            return await anext(self._asynchronous, None)
+        return await in_thread(self._next_blocking)
+
+    def _next_blocking(self) -> bytes | None:
+        return next(self._blocking, None)
+
+    async def aclose(self) -> None:
+        """Let a generator finish."""
+        if isinstance(self._asynchronous, AsyncGenerator):
+            await self._asynchronous.aclose()
 
 
 def _wrong_size(size: int, left: int) -> ConfigurationError:

@@ -49,7 +49,7 @@ class Frame:
     __slots__ = ("parts",)
 
     def __init__(self, parts: tuple[bytes, ...]) -> None:
-        self.parts = parts
+        self.parts: tuple[bytes, ...] = parts
 
     @property
     def raw(self) -> bytes:
@@ -86,7 +86,7 @@ class Framer:
     """Cut responses out of a stream. ``sink``, if set, is asked for each literal where its bytes shall go."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+        self.limits: Limits = limits or Limits()
         self.sink: Sink | None = None
         self._tail = bytearray()  # a line without its end
         self._parts: list[bytes] = []  # of a response that is not complete

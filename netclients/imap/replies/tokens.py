@@ -77,8 +77,8 @@ class Tokens:
         self._parts = parts
         self._index = 0
         self._nesting = nesting
-        self.text = parts[0]
-        self.at = at
+        self.text: bytes = parts[0]
+        self.at: int = at
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Step over what ``pattern`` matches here, if it does."""

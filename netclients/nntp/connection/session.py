@@ -41,7 +41,8 @@ class Session(Dialogue):
         """
         reply = await self.answer(self.protocol.greeting)
         self.judge(self.protocol.greeting.command, reply)
-        self.welcome, self.posting = reply.text, reply.code == 200
+        self.welcome: str = reply.text
+        self.posting: bool = reply.code == 200
         return self.welcome
 
     async def fetch_capabilities(self) -> Capabilities:
@@ -51,7 +52,7 @@ class Session(Dialogue):
         if reply.code == 101:
             self.capabilities = replies.parse_capabilities(reply.lines)
         elif reply.code in (500, 501, 502):
-            self.capabilities = Capabilities()
+            self.capabilities: Capabilities = Capabilities()
         else:
             self.judge(sent, reply)
         return self.capabilities
@@ -105,7 +106,7 @@ class Session(Dialogue):
             reply = await self.run(sent)
             if reply.code != 281:
                 raise self.error("AUTHINFO PASS", reply)
-        self.authenticated = True
+        self.authenticated: bool = True
 
     async def authinfo_sasl(self, credentials: Credentials, *, mechanisms: Sequence[str] | None = None) -> None:
         """AUTHINFO SASL with any credentials, by the strongest mechanism; ``mechanisms``: the only ones allowed.
