@@ -14,6 +14,7 @@ from netclients.errors import (
     ConfigurationError,
     NetClientError,
     OutcomeUnknown,
+    PermanentReplyError,
     PhaseTimeout,
     ProtocolError,
     TransientReplyError,
@@ -230,6 +231,7 @@ class Mailbox:
             raise ConfigurationError("store() takes add= and remove=, or replace=")
         if unchanged_since is not None and len(changes) > 1:
             raise ConfigurationError("unchanged_since= goes with one of add=, remove= and replace=: one is a change")
+        self._check_writable()
         sets = _sets(uids)
 
         async def store(connection: IMAPConnection) -> list[str]:
@@ -260,6 +262,7 @@ class Mailbox:
         Raises:
             PermanentReplyError, OutcomeUnknown: see :meth:`copy`.
         """
+        self._check_expungeable()
         return await move(self, _sets(uids), mailbox)
 
     async def delete(self, uids: NumberSet) -> Deleted:
@@ -267,6 +270,7 @@ class Mailbox:
 
         Without UIDPLUS they stay marked, and ``expunged`` is False: a plain EXPUNGE would take what others have marked.
         """
+        self._check_expungeable()
         return await delete(self, _sets(uids))
 
     async def expunge_all(self) -> None:
@@ -275,6 +279,7 @@ class Mailbox:
         Raises:
             OutcomeUnknown: the reply was lost.
         """
+        self._check_expungeable()
         await self.run("expunge", lambda connection: connection.expunge())
 
     async def append(
@@ -305,6 +310,17 @@ class Mailbox:
     async def refresh(self) -> None:
         """NOOP: hear what is new; ``exists`` and the like are as of now then."""
         await self.run("refresh", lambda connection: connection.noop())
+
+    # Some servers answer OK to what changes a mailbox that is open for reading only, and do nothing.
+
+    def _check_writable(self) -> None:
+        if self.readonly:
+            raise ConfigurationError(f"{self.name} was opened with readonly=True")
+
+    def _check_expungeable(self) -> None:
+        self._check_writable()
+        if self._state.readonly:
+            raise PermanentReplyError("SELECT", None, "open for reading only", response_code="READ-ONLY")
 
     # The connection
 

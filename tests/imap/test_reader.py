@@ -308,8 +308,14 @@ async def test_readonly_is_readonly(server: IMAPServer) -> None:
         async with reader.mailbox() as box:
             await box.store(uid, add=["\\Seen"])
         async with reader.mailbox(readonly=True) as box:
-            with pytest.raises(PermanentReplyError):
-                await box.store(uid, add=["\\Deleted"])
+            for call in (
+                lambda: box.store(uid, add=["\\Deleted"]),
+                lambda: box.delete(uid),
+                lambda: box.move(uid, "INBOX"),
+                lambda: box.expunge_all(),
+            ):
+                with pytest.raises(ConfigurationError, match="readonly"):
+                    await call()
         async with reader.mailbox() as box:
             await box.store(uid, add=["\\Flagged"])
     assert server.messages("me")[0].flags >= {"\\Seen", "\\Flagged"}
