@@ -70,7 +70,9 @@ async def test_from_one_end_to_the_other(real_imap: MailServer, tmp_path: Path) 
             assert [m.envelope.subject for m in found] == [f"letter {n}" for n in range(1, 6)]
             assert [m.size for m in found] == [len(letter(n)) for n in range(1, 6)]
             assert (await box.read(uids[0]))["Subject"] == "letter 1"
-            items = [item async for item in box.read_many([*uids, "4000000000"])]
+            items = [
+                item async for item in box.read_many([*uids, "2000000000"])
+            ]  # Cyrus finds nothing at all beside 4000000000
             assert [item.raw for item in items] == [*(letter(n) for n in range(1, 6)), b""]
             assert isinstance(items[-1].error, PermanentReplyError)
             await box.store(uids[:2], add=["\\Seen"], remove=["\\Flagged"])
