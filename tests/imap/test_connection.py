@@ -1047,7 +1047,7 @@ async def test_a_search_line_of_a_megabyte() -> None:
     line = f"* SEARCH {' '.join(map(str, numbers))}"
     assert len(line) > 1_000_000
     async with scripted(f"C: t2 UID SEARCH ALL\nS: {line}\nS: t2 OK done\n", opened=True, chunk=65536) as connection:
-        assert (await connection.uid_search("ALL")).numbers == numbers
+        assert (await connection.uid_search()).numbers == numbers
 
 
 async def test_a_refused_store_that_names_what_it_left() -> None:
