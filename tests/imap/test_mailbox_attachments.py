@@ -100,11 +100,13 @@ async def test_what_exists_stays(server: IMAPServer, tmp_path: Path) -> None:
 
 async def test_overwriting(server: IMAPServer, tmp_path: Path) -> None:
     """What was there before is replaced, and not what has just been saved under the same name."""
-    uid = server.add("me", "INBOX", with_attachments([("a.txt", b"new"), ("A.TXT", b"newer"), ("b", b"b")]))
+    uid = server.add(
+        "me", "INBOX", with_attachments([("a.txt", b"new"), ("A.TXT", b"newer"), ("a.txt", b"newest"), ("b", b"b")])
+    )
     (tmp_path / "a.txt").write_bytes(b"old")
     async with reader_of(server) as reader, reader.mailbox() as box:
         saved = await box.save_attachments(uid, tmp_path, overwrite=True)
-    assert [path.read_bytes() for path in saved] == [b"new", b"newer", b"b"]
+    assert [path.read_bytes() for path in saved] == [b"new", b"newer", b"newest", b"b"]
     assert contents(tmp_path)["a.txt"] == b"new"
     assert b"old" not in contents(tmp_path).values()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -22,6 +23,7 @@ from netclients import (
 )
 from netclients.testing import IMAPServer
 from netclients.testing.imap_faults import Hangup, HangupAfter, Reply
+from tests.faults.harness import settles
 from tests.imap.boxes import AGAIN, AGES, ONCE, PLAIN, at_rest, fill, hung_up, names, reader_of
 
 pytestmark = [pytest.mark.anyio]
@@ -254,8 +256,10 @@ async def test_a_lent_connection_stands_as_after_login(aged: IMAPServer) -> None
             with pytest.raises(PermanentReplyError):
                 await connection.check()
             await connection.select("INBOX")
+            opened = reader.stats.opened
         async with reader.connection() as connection:
             assert connection.selected is None
+            assert reader.stats.opened == opened + 1, "what a caller has done to a session ends its use"
             with pytest.raises(PermanentReplyError):
                 await connection.check()
         assert at_rest(reader)
@@ -322,18 +326,28 @@ async def test_readonly_is_readonly(server: IMAPServer) -> None:
     assert names(server, "SELECT", "EXAMINE") == ["SELECT", "EXAMINE", "SELECT"]
 
 
-async def test_a_mailbox_made_anew_is_not_the_one_that_a_connection_has_open(server: IMAPServer) -> None:
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_mailbox_made_anew_is_not_the_one_that_a_connection_has_open(server: IMAPServer, others: int) -> None:
+    """Be it the connection that removes it, or another one."""
     server.create_mailbox("me", "A")
     fill(server, 3, "A")
-    async with reader_of(server, 1) as reader:
-        async with reader.mailbox("A") as box:
+    async with reader_of(server, 1 + others) as reader:
+        async with reader.mailbox("A") as box, AsyncExitStack() as stack:
             assert box.exists == 3
+            for _ in range(others):
+                await stack.enter_async_context(reader.connection())
+        opened = reader.stats.opened
         await reader.delete_mailbox("A")
+        assert reader.stats.open == 1, "the one that had it open has been closed"
+        assert reader.stats.opened == opened + (not others)
         await reader.create_mailbox("A")
         async with reader.mailbox("A") as box:
             assert box.exists == 0
             assert await box.search() == []
         fill(server, 2, "A")
+        async with reader.mailbox("A"), AsyncExitStack() as stack:
+            for _ in range(others):
+                await stack.enter_async_context(reader.connection())
         await reader.rename_mailbox("A", "B")
         await reader.create_mailbox("A")
         async with reader.mailbox("A") as box:
@@ -341,6 +355,19 @@ async def test_a_mailbox_made_anew_is_not_the_one_that_a_connection_has_open(ser
         async with reader.mailbox("B") as box:
             assert len(await box.search()) == 2
         assert at_rest(reader)
+
+
+@pytest.mark.parametrize("verb", ["DELETE", "RENAME"])
+async def test_removed_over_the_connection_that_had_it_open(server: IMAPServer, verb: str) -> None:
+    server.create_mailbox("me", "A")
+    async with reader_of(server, 1) as reader, anyio.create_task_group() as group:
+        async with reader.mailbox("A"):
+            if verb == "DELETE":
+                group.start_soon(reader.delete_mailbox, "A")
+            else:
+                group.start_soon(reader.rename_mailbox, "A", "B")
+            assert await settles(lambda: reader.stats.waiting == 1)
+    assert names(server) == ["SELECT", "UNSELECT", verb]
 
 
 async def test_a_pool_that_is_used_up(server: IMAPServer) -> None:
