@@ -360,13 +360,12 @@ async def test_a_mailbox_made_anew_is_not_the_one_that_a_connection_has_open(ser
 @pytest.mark.parametrize("verb", ["DELETE", "RENAME"])
 async def test_removed_over_the_connection_that_had_it_open(server: IMAPServer, verb: str) -> None:
     server.create_mailbox("me", "A")
-    async with reader_of(server, 1) as reader, anyio.create_task_group() as group:
-        async with reader.mailbox("A"):
-            if verb == "DELETE":
-                group.start_soon(reader.delete_mailbox, "A")
-            else:
-                group.start_soon(reader.rename_mailbox, "A", "B")
-            assert await settles(lambda: reader.stats.waiting == 1)
+    async with reader_of(server, 1) as reader, anyio.create_task_group() as group, reader.mailbox("A"):
+        if verb == "DELETE":
+            group.start_soon(reader.delete_mailbox, "A")
+        else:
+            group.start_soon(reader.rename_mailbox, "A", "B")
+        assert await settles(lambda: reader.stats.waiting == 1)
     assert names(server) == ["SELECT", "UNSELECT", verb]
 
 

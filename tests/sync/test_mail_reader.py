@@ -195,7 +195,7 @@ def test_refusals(reader: MailReader, server: IMAPServer) -> None:
             box.read(1)
         with pytest.raises(PermanentReplyError):
             b"".join(box.stream(1))
-        with pytest.raises(PermanentReplyError):
+        with pytest.raises(ConfigurationError, match="readonly"):
             box.store(1, add=["\\Seen"])
         with pytest.raises(ConfigurationError):
             box.fetch("nonsense")
