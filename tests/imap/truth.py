@@ -126,7 +126,7 @@ async def sweep(
     inbox.compare(server.subjects("INBOX"), (way, how))
     other.compare(server.subjects("other"), (way, how))
     told = Counter([*inbox.told.values(), *other.told.values()])
-    if dialogue is changes:
+    if dialogue is changes and step < 20:  # a sweep that misses the places where it matters proves nothing
         assert told["done"], told
         assert told["unknown"], told
     POINTS[f"{server.name}: IMAP, {how} {way}"] += points
