@@ -851,7 +851,7 @@ def test_a_login_makes_capabilities_others(sent: str, lines: list[str], expected
 def test_starttls_forgets_what_was_said_in_clear() -> None:
     protocol = greeted("STARTTLS", "AUTH=PLAIN", known=False)
     feed(protocol, "* ENABLED IMAP4rev2", "* 5 EXISTS", "* OK [ALERT] click here")
-    assert protocol.utf8
+    assert not protocol.utf8, "nobody has asked for it"
     _, [tag] = send(protocol, "STARTTLS")
     feed(protocol, f"{tag} OK [CAPABILITY IMAP4rev1 AUTH=EVIL] go")
     protocol.forbid_leftovers()
