@@ -1,12 +1,10 @@
-"""``MailReader``: mail on a server, read over IMAP or POP3.
+"""``MailReader``: mail on a server, read over IMAP.
 
 ::
 
     MailReader → IMAPClient → Mailbox → IMAPConnection → server
-               → POP3Client → Maildrop → POP3Connection → server
 
-Both have the same verbs, as far as their protocol has them; what it lacks raises
-:class:`~netclients.errors.UnsupportedError`.
+POP3 finds its place here, with the same verbs as far as it has them: :mod:`netclients.pop3` has its maildrop.
 """
 
 from __future__ import annotations

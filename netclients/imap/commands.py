@@ -156,7 +156,7 @@ class Command:
     """
 
     verb: str
-    pieces: tuple[Piece | Upload, ...]
+    pieces: tuple[Piece | Upload, ...] = field(repr=False)
     traits: Traits
     collect: Collect | None = None
     literal: TakeLiteral | None = None

@@ -6,8 +6,9 @@ UIDVALIDITY compared, and what only reads or marks goes on; what would do its wo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from netclients.errors import (
@@ -234,15 +235,20 @@ class Mailbox:
         self._check_writable()
         sets = _sets(uids)
 
-        async def store(connection: IMAPConnection) -> list[str]:
+        async def store(connection: IMAPConnection, parts: Sequence[bytes] = sets) -> list[str]:
             answers = [
                 connection.uid_store(part.decode("ascii"), flags, how=how, unchanged_since=unchanged_since)  # type: ignore[arg-type]
                 for flags, how in changes
-                for part in sets
+                for part in parts
             ]
             return [modified for answer in answers for _, modified in (await answer,) if modified]
 
-        left = await self.run("store", store, repeatable=unchanged_since is None)
+        if unchanged_since is None:
+            await self.run("store", store)
+            return ()
+        left: list[str] = []
+        for part in sets:  # one at a time: what is repeated must not meet its own changes
+            left += await self.run("store", partial(store, parts=(part,)), repeatable=False)
         return tuple(UID(uid) for modified in left for uid in modified.split(","))
 
     async def copy(self, uids: NumberSet, mailbox: str) -> Copied:
@@ -294,6 +300,7 @@ class Mailbox:
             OutcomeUnknown: the reply was lost: it is there, or not.
             LocalFileError: a file can't be read. Nothing was appended.
         """
+        self._check_writable()
         [uid] = await append_all(self, [message], _flags(flags), date)
         return uid
 
@@ -305,6 +312,7 @@ class Mailbox:
         Raises:
             OutcomeUnknown, LocalFileError: see :meth:`append`.
         """
+        self._check_writable()
         return await append_all(self, list(messages), _flags(flags), date)
 
     async def refresh(self) -> None:
@@ -359,7 +367,7 @@ class Mailbox:
         try:
             selected = await self._open(connection)
             before = self._uid_validity
-            if before is not None and selected.uid_validity != before:
+            if before is not None and (selected.uid_validity != before or not before or not selected.uids_persist):
                 raise UIDValidityChanged(self.name, before, selected.uid_validity)
         except BaseException:
             self._context.pool.release(connection)
@@ -370,12 +378,7 @@ class Mailbox:
         return connection
 
     async def _open(self, connection: IMAPConnection) -> Selected:
-        selected = connection.selected
-        if selected is not None and (selected.name, selected.readonly) == (self.name, self.readonly):
-            await connection.noop()
-            if connection.selected is selected:
-                _forget_news(connection)
-                return selected
+        # Also if the connection has a mailbox of this name open: another one may have got the name meanwhile.
         selected = await connection.select(self.name, readonly=self.readonly, condstore=connection.has("CONDSTORE"))
         _forget_news(connection)
         return selected

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-import random
+import secrets
 import string
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -272,6 +272,11 @@ class IMAPProtocol(Dialogue[Command, Status]):
         self._kept -= size
         return response
 
+    def forget_untagged(self) -> None:
+        """What was said of a mailbox that is shut concerns nobody any more."""
+        self._untagged.clear()
+        self._kept = 0
+
     def take_continuation(self) -> bytes | None:
         """Return the text of a ``+`` once."""
         text, self.continuation = self.continuation, None
@@ -293,7 +298,8 @@ class IMAPProtocol(Dialogue[Command, Status]):
         response = parse(frame, utf8=self.utf8)
         kind = type(response)
         if kind is Fetched:
-            self._hand_out(response, frame)
+            if self._hand_out(response, frame):
+                self._count(frame)
         elif kind is Status:
             self._take_status(response, frame)  # type: ignore[arg-type] # mypy does not narrow by identity of types
         elif kind is Continuation:
@@ -305,7 +311,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         if isinstance(response, Capabilities):
             self._introduce(response.names)
         elif isinstance(response, Enabled):
-            self.enabled |= response.names
+            self.enabled |= response.names & self._asked_to_enable()
             self.utf8 = not self.enabled.isdisjoint(_WITH_UTF8)
         else:
             mailbox = self._opening if self._opening is not None else self.selected
@@ -316,10 +322,25 @@ class IMAPProtocol(Dialogue[Command, Status]):
         else:
             taken = self._hand_out(response, frame)
         if taken:
-            self._claimed += 1
-            self._claimed_bytes += _size(frame)
-            if self._claimed > _MOST_ANSWERS or self._claimed_bytes > self._most_claimed:
-                raise ProtocolError(f"the server does not come to the end of its answer: {self._claimed:,} responses")
+            self._count(frame)
+
+    def _asked_to_enable(self) -> frozenset[str]:
+        """Return what the ENABLE that waits has named: nothing else is on because the server says so."""
+        return frozenset(
+            word.decode("ascii").upper()
+            for ticket in self._pipeline.awaiting
+            if ticket.command.verb == "ENABLE"
+            for piece in ticket.command.pieces
+            if isinstance(piece, bytes)
+            for word in piece.split()
+        )
+
+    def _count(self, frame: Frame) -> None:
+        """Count what a command has been given, all of which is kept."""
+        self._claimed += 1
+        self._claimed_bytes += _size(frame)
+        if self._claimed > _MOST_ANSWERS or self._claimed_bytes > self._most_claimed:
+            raise ProtocolError(f"the server does not come to the end of its answer: {self._claimed:,} responses")
 
     def _hand_to(self, ticket: Ticket[Command, Status] | None, response: Response, frame: Frame) -> bool:
         """Give data to the command that it names; that of a search that is over (RFC 5267) answers no other one."""
@@ -422,11 +443,14 @@ class IMAPProtocol(Dialogue[Command, Status]):
             opening, self._opening = self._opening, None
             # A SELECT that fails leaves no mailbox open either (RFC 9051 section 6.3.2).
             self.selected = opening if status.ok else None
+            if not status.ok:
+                self.forget_untagged()
             self._move(_Signal.OPENED if status.ok else _Signal.SHUT)
         if not status.ok:
             return
         if verb in ("CLOSE", "UNSELECT"):
             self.selected = None
+            self.forget_untagged()
             self._move(_Signal.SHUT)
         elif verb in ("LOGIN", "AUTHENTICATE"):
             self._move(_Signal.KNOWN)
@@ -475,7 +499,7 @@ def _size(frame: Frame) -> int:
 
 def _random_word() -> str:
     """Begin tags so that nobody can answer a command ahead of it."""
-    return "".join(random.choices(string.ascii_lowercase, k=6))
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
 
 
 IMAPEvent = Event[Command, Status]

@@ -23,7 +23,12 @@ _TEMPORARY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT"})
 _CREDENTIALS = ("LOGIN", "AUTHENTICATE")
 _OPENING = ("greeting", "STARTTLS", *_CREDENTIALS)
 # Dovecot, Cyrus, Courier, Exchange: they say so in words.
-_CROWDED = re.compile(r"too many|maximum number of (?:simultaneous )?connections|connection limit", re.IGNORECASE)
+_CROWDED = re.compile(
+    r"too many (?:\w+ )*?(?:connections|sessions|users|logins? at)|maximum number of (?:\w+ )*?connections"
+    r"|connection limit|too many connections",
+    re.IGNORECASE,
+)
+_BLAMES_CREDENTIALS = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 _UNKNOWN = re.compile(
     r"unknown command|unrecognized command|not implemented|not supported|unsupported|invalid command", re.IGNORECASE
 )
@@ -34,7 +39,7 @@ def reply_error(sent: str, status: Status) -> NetClientError:
     verb = sent.split(" ", 1)[0]
     name = status.code.name if status.code is not None else None
     opening = verb in _OPENING
-    if opening and (name == "LIMIT" or _CROWDED.search(status.text)):
+    if opening and name not in _BLAMES_CREDENTIALS and (name == "LIMIT" or _CROWDED.search(status.text)):
         return TooManyConnections(sent, None, status.text, response_code=name)
     if status.condition is Condition.BYE:
         return ConnectionLost(f"the server closed the session: {status}")

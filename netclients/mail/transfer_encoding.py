@@ -79,9 +79,8 @@ class _QuotedPrintable(Decoder):
         text = self._tail + piece
         end = text.rfind(b"\n") + 1
         if not end and len(text) > self._LONGEST:
-            end = len(text) - 2  # an escape is not torn apart
-            if text[end - 1 : end] == b"=":
-                end -= 1
+            escape = text.find(b"=", len(text) - 2)  # one that is not whole yet is not torn apart
+            end = len(text) if escape < 0 else escape
         self._tail = text[end:]
         return binascii.a2b_qp(text[:end])
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netclients.errors import ConfigurationError
@@ -140,6 +140,7 @@ def test_mailbox(name: str | bytes, utf8: bool, expected: bytes) -> None:
     assert arguments.mailbox(name, utf8=utf8) == expected
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_mailboxes_come_back(name: str) -> None:
     (word,) = read(wire(arguments.mailbox(name)))

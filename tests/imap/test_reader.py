@@ -283,8 +283,6 @@ async def test_two_tasks_with_two_mailboxes(server: IMAPServer, connections: int
         group.start_soon(work, reader, "A", 3)
         group.start_soon(work, reader, "B", 5)
     assert reader.stats.opened <= min(2, connections)
-    if connections > 1:
-        assert len(names(server, "SELECT")) == 2
     assert server.violations == []
 
 
@@ -302,7 +300,31 @@ async def test_affinity(server: IMAPServer) -> None:
                 assert other.exists == 0
         assert [info.name async for info in reader.list_mailboxes()] == ["B", "INBOX"]
         assert reader.stats.opened <= 3
-    assert names(server, "SELECT", "EXAMINE") == ["SELECT", "SELECT"]
+    assert set(names(server, "SELECT", "EXAMINE")) == {"SELECT"}
+
+
+async def test_a_name_may_mean_another_mailbox_meanwhile(server: IMAPServer) -> None:
+    """An idle connection still has the old one open: nobody gets it under the name that it had."""
+    server.create_mailbox("me", "A")
+    async with reader_of(server) as reader, reader_of(server) as other:
+        async with reader.mailbox("A") as box:
+            await box.append(b"Subject: old\r\n\r\nx\r\n")
+        await other.rename_mailbox("A", "B")
+        await other.create_mailbox("A")
+        async with reader.mailbox("A") as box:
+            assert box.exists == 0
+            await box.delete("1:*")
+        async with other.mailbox("B") as kept:
+            assert kept.exists == 1
+
+
+async def test_an_open_slice_names_no_message_before_it(server: IMAPServer) -> None:
+    fill(server, 3)
+    async with reader_of(server) as reader, reader.mailbox() as box:
+        assert [message.uid async for message in box.fetch(slice(100, None), flags=True)] == []
+        await box.delete(slice(100, None))
+        await box.refresh()
+        assert box.exists == 3
 
 
 async def test_readonly_is_readonly(server: IMAPServer) -> None:

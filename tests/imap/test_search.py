@@ -43,7 +43,7 @@ DAY = dt.date(2026, 2, 1)
         ({"sent_before": DAY}, b"SENTBEFORE 1-Feb-2026"),
         ({"larger": 0, "smaller": 2**40}, b"LARGER 0 SMALLER 1099511627776"),
         ({"uid": [UID("3"), UID("1"), UID("2")]}, b"UID 1:3"),
-        ({"number": slice(5, None), "seen": True}, b"5:* SEEN"),
+        ({"number": slice(5, None), "seen": True}, b"5:4294967295 SEEN"),
     ],
 )
 def test_keywords(keywords: dict[str, Any], expected: bytes) -> None:

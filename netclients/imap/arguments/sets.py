@@ -93,7 +93,8 @@ def _slice(value: slice, what: str) -> bytes:
     if value.stop is not None:
         return _range(start, _index(value.stop, what) - 1, what)
     _range(start, start, what)
-    return b"%d:*" % start
+    # "n:*" would name the last message even if that comes before n (RFC 9051 section 9, seq-range).
+    return b"%d:%d" % (start, _LARGEST) if start > 1 else b"1:*"
 
 
 def _range(first: int, last: int, what: str) -> bytes:

@@ -27,6 +27,7 @@ __all__ = ["FetchItems", "Messages"]
 Sink = Callable[[memoryview], None]
 _MARKS = frozenset({b"UID", b"FLAGS", b"MODSEQ"})
 _MOST_ANSWERS = 10_000_000
+_MOST_REPEATS = 2
 _FETCH = re.compile(rb"\* [0-9]+ FETCH ", re.IGNORECASE)
 _BODY = re.compile(
     rb"[ (](?:(?:BODY|BINARY)\[[^\]]*\](?:<[0-9]+>)?|RFC822(?:\.HEADER|\.TEXT)?) ~?\{[0-9]+\+?\}$", re.IGNORECASE
@@ -98,6 +99,8 @@ class Messages(Dialogue):
             # Several pieces of one message may be on their way: they are told apart by where they begin.
             if type(response) is not Fetched or item not in response or ("UID" in response and response.uid != uid):
                 return False
+            if len(found) >= _MOST_REPEATS:
+                raise ProtocolError("the server sends the same piece of a message again and again")
             found.append(response.section(f"{name}<{offset}>"))
             return True
 

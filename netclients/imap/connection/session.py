@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _WITH_METHODS = frozenset({"AUTHENTICATE", "LOGIN", "STARTTLS", "COMPRESS", "IDLE", "APPEND", "SELECT", "EXAMINE"})
+_FOR_PASSWORDS = frozenset(
+    {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"}
+)
 _LONGEST_INITIAL = 8000  # bytes of an initial response on the command's line
 
 
@@ -71,9 +74,11 @@ class Session(Dialogue):
         """STARTTLS; what was said in clear is forgotten, and asked for again (section 6.2.1).
 
         Raises:
-            UnsupportedError: the server refuses.
+            UnsupportedError: the server refuses, or the connection is under TLS already.
             ProtocolError: it sent more in clear than its agreement.
         """
+        if self.secured:
+            raise UnsupportedError("the connection is under TLS already")
         ticket = self.submit(command("STARTTLS"))
         await self.settle(ticket, self.settings.timeouts.reply, "reply")
         status = ticket.reply
@@ -102,7 +107,7 @@ class Session(Dialogue):
     async def authenticate(self, credentials: Credentials, *, mechanisms: Sequence[str] | None = None) -> None:
         """AUTHENTICATE by the strongest SASL mechanism that the server offers (section 6.2.2, RFC 4959).
 
-        ``mechanisms``: the only ones that may be used. A password falls back to LOGIN where nothing else is offered.
+        ``mechanisms``: the only ones that may be used. A password falls back to LOGIN where nothing fits.
 
         Raises:
             AuthenticationError: the server does not accept the credentials.
@@ -114,7 +119,7 @@ class Session(Dialogue):
         self.require_privacy()
         offered = [name.removeprefix("AUTH=") for name in self.capabilities if name.startswith("AUTH=")]
         allowed = self.settings.mechanisms if mechanisms is None else mechanisms
-        if not offered and isinstance(credentials, Login) and allowed is None:
+        if isinstance(credentials, Login) and allowed is None and _FOR_PASSWORDS.isdisjoint(offered):
             await self.login(credentials.user, credentials.password)
             return
         self.mark()
