@@ -69,6 +69,7 @@ def docs(session: nox.Session) -> None:
         "pytest",
         "tests/test_docs_examples.py",
         "tests/test_docs_mail.py",
+        "tests/test_docs_reading.py",
         "tests/test_fastapi_example.py",
         *session.posargs,
     )
