@@ -15,13 +15,10 @@ import enum
 import itertools
 import secrets
 import string
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from netclients.config import Bounds
 from netclients.errors import ProtocolError
-from netclients.imap.arguments import Literal
 from netclients.imap.commands import Command, Traits, Upload, bear_each_other
 from netclients.imap.replies import Frame, Framer, Limits, parse
 from netclients.imap.selected import Selected
@@ -35,18 +32,15 @@ from netclients.imap.types import (
     Response,
     Status,
 )
+from netclients.imap.untagged import Untagged
+from netclients.imap.writing import Writer
 from netclients.wire.dialogue import Dialogue, Event, Sent, Unsolicited
 from netclients.wire.pipeline import Pipelining, Ticket
 
 __all__ = ["IMAPEvent", "IMAPProtocol", "State"]
 
-_SMALL_LITERAL = 4096  # bytes: what LITERAL- lets through without asking (RFC 7888 section 5)
 _MOST_AT_ONCE = 256  # commands under way: each new one is compared with all of them
 _WITH_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
-_KEPT_UNTAGGED = 10_000  # responses that nobody has asked for: older ones are forgotten
-_KEPT_BYTES = 4 * 1024 * 1024  # of them
-_MOST_UNTAGGED = 5_000_000  # of them within one command: a mailbox may be emptied by somebody else
-_MOST_ANSWERS = 1_000_000  # responses that answer one command, but for those about messages
 
 
 class State(enum.Enum):
@@ -91,18 +85,6 @@ _TRANSITIONS: Mapping[tuple[State, _Signal], State] = {
 }
 
 
-@dataclass(slots=True)
-class _Writing:
-    """A command that is not written to its end: what is left, and what holds it up."""
-
-    ticket: Ticket[Command, Status]
-    left: deque[bytes | Literal | Upload]
-    waits: bool = False
-    """For the server's leave to go on."""
-    streams: Upload | None = None
-    """For the caller, who streams this literal."""
-
-
 _GREETING = Command("greeting", (), Traits(Pipelining.BARRIER))
 
 
@@ -121,14 +103,9 @@ class IMAPProtocol(Dialogue[Command, Status]):
         self._framer.sink = self._sink
         self._tags = (f"{prefix}{number}" for prefix in (_random_word(),) for number in itertools.count(1))
         self._tagged: dict[str, Ticket[Command, Status]] = {}
-        self._writing: _Writing | None = None
+        self._writer = Writer(self.has, self._takes_small_literals)
         self._raw: list[bytes] = []
-        self._untagged: deque[tuple[Response, int]] = deque()
-        self._kept = 0
-        self._unclaimed = 0
-        self._claimed = 0
-        self._claimed_bytes = 0
-        self._most_claimed = bounds.response
+        self._untagged = Untagged(bounds.response)
         self._sealed = ""
         self._introduced = False
         self._opening: Selected | None = None
@@ -175,66 +152,33 @@ class IMAPProtocol(Dialogue[Command, Status]):
 
     def _write(self, out: list[bytes]) -> None:
         ends_at = self._released + sum(map(len, out))
-        writing = self._writing
-        if writing is not None and not writing.waits and writing.streams is None:
+        writer = self._writer
+        if writer.may_go_on and (unfinished := writer.ticket) is not None:
             begin = len(out)
-            self._go_on(writing, out)
-            writing.ticket.ends_at = ends_at = ends_at + sum(map(len, out[begin:]))
+            writer.go_on(out)
+            unfinished.ends_at = ends_at = ends_at + sum(map(len, out[begin:]))
         for ticket in self._pipeline.release():
             begin = len(out)
-            sent = ticket.command
             tag = next(self._tags)
             self._tagged[tag] = ticket
-            if sent.mailbox is not None:
-                self._opening = Selected(sent.mailbox, readonly=sent.verb == "EXAMINE")
-            out.append((f"{tag} {sent.verb} " if sent.pieces else f"{tag} {sent.verb}").encode("ascii"))
+            if (mailbox := ticket.command.mailbox) is not None:
+                self._opening = Selected(mailbox, readonly=ticket.command.verb == "EXAMINE")
             self._introduced = False
-            self._go_on(_Writing(ticket, deque(sent.pieces)), out)
+            writer.begin(tag, ticket, out)
             ticket.ends_at = ends_at = ends_at + sum(map(len, out[begin:]))
             self._events.append(Sent(ticket))
 
-    def _go_on(self, writing: _Writing, out: list[bytes]) -> None:
-        left = writing.left
-        while left:
-            piece = left.popleft()
-            if isinstance(piece, bytes):
-                out.append(piece)
-                continue
-            size = len(piece.data) if isinstance(piece, Literal) else piece.size
-            ask = not self._may_send_unasked(size, binary=piece.binary)
-            out.append(b"%s{%d%s}\r\n" % (b"~" if piece.binary else b"", size, b"" if ask else b"+"))
-            if isinstance(piece, Upload):
-                writing.streams = piece
-            elif ask:
-                left.appendleft(piece.data)
-            else:
-                out.append(piece.data)
-                continue
-            writing.waits = ask
-            writing.ticket.open = True
-            self._writing = writing
-            return
-        out.append(b"\r\n")
-        writing.ticket.open = False
-        self._writing = None
-
-    def _may_send_unasked(self, size: int, *, binary: bool) -> bool:
-        if binary and not self.has("LITERAL+"):
-            return False
-        return self.has("LITERAL+") or (
-            size <= _SMALL_LITERAL and (self.has("LITERAL-") or "IMAP4REV2" in self.enabled)
-        )
+    def _takes_small_literals(self) -> bool:
+        return self.has("LITERAL-") or "IMAP4REV2" in self.enabled
 
     @property
     def upload_due(self) -> Upload | None:
         """The literal that the caller may stream now, if it is a literal's turn and the server has given leave."""
-        writing = self._writing
-        return None if writing is None or writing.waits else writing.streams
+        return self._writer.upload_due
 
     def uploaded(self) -> None:
         """The literal has been streamed, all of it; the rest of the command is due."""
-        assert self._writing is not None
-        self._writing.streams = None
+        self._writer.uploaded()
 
     def respond(self, line: bytes) -> None:
         """Send a line that belongs to the command that waits: an answer to a challenge, or DONE."""
@@ -260,22 +204,16 @@ class IMAPProtocol(Dialogue[Command, Status]):
         if self._sealed == "STARTTLS":
             # What was said in clear counts for nothing (RFC 9051 section 6.2.1).
             self.capabilities, self.enabled, self.utf8 = None, frozenset(), False
-            self._untagged.clear()
-            self._kept = 0
+            self._untagged.forget()
         self._sealed = ""
 
     def next_untagged(self) -> Response | None:
         """Return data that no command has taken, oldest first."""
-        if not self._untagged:
-            return None
-        response, size = self._untagged.popleft()
-        self._kept -= size
-        return response
+        return self._untagged.next()
 
     def forget_untagged(self) -> None:
         """What was said of a mailbox that is shut concerns nobody any more."""
-        self._untagged.clear()
-        self._kept = 0
+        self._untagged.forget()
 
     def take_continuation(self) -> bytes | None:
         """Return the text of a ``+`` once."""
@@ -299,7 +237,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         kind = type(response)
         if kind is Fetched:
             if self._hand_out(response, frame):
-                self._count(frame)
+                self._untagged.answer(frame)
         elif kind is Status:
             self._take_status(response, frame)  # type: ignore[arg-type] # mypy does not narrow by identity of types
         elif kind is Continuation:
@@ -322,7 +260,7 @@ class IMAPProtocol(Dialogue[Command, Status]):
         else:
             taken = self._hand_out(response, frame)
         if taken:
-            self._count(frame)
+            self._untagged.answer(frame)
 
     def _asked_to_enable(self) -> frozenset[str]:
         """Return what the ENABLE that waits has named: nothing else is on because the server says so."""
@@ -335,18 +273,11 @@ class IMAPProtocol(Dialogue[Command, Status]):
             for word in piece.split()
         )
 
-    def _count(self, frame: Frame) -> None:
-        """Count what a command has been given, all of which is kept."""
-        self._claimed += 1
-        self._claimed_bytes += _size(frame)
-        if self._claimed > _MOST_ANSWERS or self._claimed_bytes > self._most_claimed:
-            raise ProtocolError(f"the server does not come to the end of its answer: {self._claimed:,} responses")
-
     def _hand_to(self, ticket: Ticket[Command, Status] | None, response: Response, frame: Frame) -> bool:
         """Give data to the command that it names; that of a search that is over (RFC 5267) answers no other one."""
         if ticket is not None and (collect := ticket.command.collect) is not None and collect(response):
             return True
-        self._keep(response, frame)
+        self._untagged.keep(response, frame)
         return False
 
     def _hand_out(self, response: Response, frame: Frame) -> bool:
@@ -355,23 +286,12 @@ class IMAPProtocol(Dialogue[Command, Status]):
             collect = ticket.command.collect
             if collect is not None and collect(response):
                 return True
-        self._keep(response, frame)
+        self._untagged.keep(response, frame)
         return False
 
-    def _keep(self, response: Response, frame: Frame) -> None:
-        size = _size(frame)
-        self._untagged.append((response, size))
-        self._kept += size
-        while self._kept > _KEPT_BYTES or len(self._untagged) > _KEPT_UNTAGGED:
-            self._kept -= self._untagged.popleft()[1]
-        self._unclaimed += 1
-        if self._unclaimed > _MOST_UNTAGGED:
-            raise ProtocolError(f"the server sent more than {_MOST_UNTAGGED:,} responses that nobody asked for")
-
     def _take_continuation(self, response: Continuation) -> None:
-        writing = self._writing
-        if writing is not None and writing.waits:
-            writing.waits = False
+        if self._writer.waits_for_leave:
+            self._writer.take_leave()
             return
         newest = self._pipeline.newest
         if newest is None or newest.command.verb not in ("AUTHENTICATE", "IDLE") or self.continuation is not None:
@@ -416,22 +336,20 @@ class IMAPProtocol(Dialogue[Command, Status]):
         ticket = self._tagged.pop(status.tag, None)
         if ticket is None:
             raise ProtocolError(f"the server answered a command that does not exist: {status}")
-        self._unclaimed = self._claimed = self._claimed_bytes = 0
+        self._untagged.command_ended()
         self._note_code(status)
-        writing = self._writing
-        if writing is not None and writing.ticket is ticket:
-            self._give_up(writing, status)
+        if self._writer.ticket is ticket:
+            self._give_up(status)
         self.continuation = None
         self._follow(ticket.command, status)
         self.complete(ticket, status)
 
-    def _give_up(self, writing: _Writing, status: Status) -> None:
+    def _give_up(self, status: Status) -> None:
         if status.ok:
             raise ProtocolError("the server answered a command before it had it")
-        if writing.waits:
+        if self._writer.waits_for_leave:
             # Refused instead of taken: what is left of it must not be sent, and nothing is owed.
-            writing.ticket.open = False
-            self._writing = None
+            self._writer.give_up()
         else:
             # It still takes what comes for the literal's rest: nothing can be said any more.
             self.leave(status)
@@ -491,10 +409,6 @@ class IMAPProtocol(Dialogue[Command, Status]):
 
     def _move(self, signal: _Signal) -> None:
         self.state = _TRANSITIONS.get((self.state, signal), self.state)
-
-
-def _size(frame: Frame) -> int:
-    return sum(map(len, frame.parts))
 
 
 def _random_word() -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from netclients.config import Bounds
 from netclients.errors import ProtocolError
 from netclients.imap import protocol as protocol_module
+from netclients.imap import untagged as untagged_module
 from netclients.imap.arguments import Literal
 from netclients.imap.commands import Command, Subject, Upload, command
 from netclients.imap.connection.messages import _collector, _for_bodies
@@ -908,14 +909,14 @@ def test_bytes_behind_an_agreement(sent: str, behind: bytes, together: bool) -> 
 
 
 def test_a_flood_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol_module, "_MOST_UNTAGGED", 100)
+    monkeypatch.setattr(untagged_module, "_MOST_UNASKED", 100)
     protocol = greeted()
     with pytest.raises(ProtocolError, match="more than 100 responses that nobody asked for"):
         feed(protocol, *["* 1 EXISTS"] * 101)
 
 
 def test_a_flood_is_counted_anew_behind_each_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol_module, "_MOST_UNTAGGED", 100)
+    monkeypatch.setattr(untagged_module, "_MOST_UNASKED", 100)
     protocol = greeted()
     for _ in range(5):
         _, [tag] = send(protocol, "NOOP")
@@ -938,7 +939,7 @@ def test_what_is_kept_of_long_lines() -> None:
     kept = untagged(protocol)
     assert 30 < len(kept) < 45
     assert kept[-1] == Number("EXISTS", 1)
-    assert protocol._kept == 0
+    assert protocol._untagged._kept_bytes == 0
     feed(protocol, b"* XLONG " + b"x" * 5_000_000)  # longer than all that is kept
     assert untagged(protocol) == []
 
@@ -946,7 +947,7 @@ def test_what_is_kept_of_long_lines() -> None:
 @pytest.mark.parametrize("by", ["count", "bytes"])
 def test_an_answer_without_an_end(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     if by == "count":
-        monkeypatch.setattr(protocol_module, "_MOST_ANSWERS", 100)
+        monkeypatch.setattr(untagged_module, "_MOST_ANSWERS", 100)
     protocol = greeted(bounds=Bounds(response=1_000_000 if by == "count" else 2000))
     send(protocol, replace(plain("LIST x"), collect=taker(ListedMailbox, [])))
     feed(protocol, *['* LIST () "/" a'] * 100)
@@ -955,7 +956,7 @@ def test_an_answer_without_an_end(monkeypatch: pytest.MonkeyPatch, by: str) -> N
 
 
 def test_answers_are_counted_for_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol_module, "_MOST_ANSWERS", 100)
+    monkeypatch.setattr(untagged_module, "_MOST_ANSWERS", 100)
     protocol = greeted()
     for _ in range(5):
         _, [tag] = send(protocol, replace(plain("LIST x"), collect=taker(ListedMailbox, [])))
