@@ -1,4 +1,4 @@
-"""How a command is written: its line, and literals, which may wait for leave or for the caller (RFC 9051 section 4.3)."""
+"""How a command is written: its line, and literals, which may wait for leave or for the caller (RFC 9051, 4.3)."""
 
 from __future__ import annotations
 
