@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from netclients.ftp.types import Features as Features
     from netclients.ftp.types import TransferType as TransferType
     from netclients.imap.connection import IMAPConnection as IMAPConnection
-    from netclients.imap.connection import Pending as Pending
     from netclients.imap.listing import MailboxInfo as MailboxInfo
     from netclients.imap.mailbox import Mailbox as Mailbox
     from netclients.imap.search import Q as Q
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from netclients.mail.reading import BodyPart as BodyPart
     from netclients.mail.reading import MessageInfo as MessageInfo
     from netclients.mail.received import Received as Received
+    from netclients.pending import Pending as Pending
     from netclients.pool import PoolStats as PoolStats
     from netclients.reader import MailReader as MailReader
     from netclients.retry import RetryPolicy as RetryPolicy
@@ -116,7 +116,7 @@ _HOMES = {
     "ftp.connection": ("FTPConnection",),
     "ftp.results": ("Download", "Item", "Progress", "Upload"),
     "ftp.types": ("Entry", "EntryKind", "Features", "TransferType"),
-    "imap.connection": ("IMAPConnection", "Pending"),
+    "imap.connection": ("IMAPConnection",),
     "imap.listing": ("MailboxInfo",),
     "imap.mailbox": ("Mailbox",),
     "imap.search": ("Q",),
@@ -126,6 +126,7 @@ _HOMES = {
     "mail.message": ("Message",),
     "mail.reading": ("UID", "Address", "BodyPart", "MessageInfo"),
     "mail.received": ("Received",),
+    "pending": ("Pending",),
     "pool": ("PoolStats",),
     "reader": ("MailReader",),
     "retry": ("RetryPolicy",),

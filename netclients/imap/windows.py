@@ -200,7 +200,7 @@ def names_nothing(uids: NumberSet) -> bool:
 
 def _refused(answer: Pending[list[Fetched]], error: NetClientError) -> bool:
     """Whether the server has understood, and said no: about a message, and for good."""
-    status = answer.status
+    status = answer.reply
     return status is not None and status.condition is Condition.NO and not isinstance(error, TransientReplyError)
 
 

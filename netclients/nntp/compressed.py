@@ -50,12 +50,6 @@ class Inflated(Block):
         self.ended: bool = self.inner.ended
         return -1 if behind < 0 else len(data) - len(rest) + behind
 
-    def _take(self, data: bytes, at: int, stop: int) -> None:
-        raise NotImplementedError
-
-    def _last(self, data: bytes, at: int, stop: int) -> None:
-        raise NotImplementedError
-
 
 class YEncoded:
     """Takes the lines of an XZVER block, and feeds ``inner`` with the text that is deflated in them."""

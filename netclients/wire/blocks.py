@@ -34,20 +34,33 @@ _LINE_COST = 64  # bytes that a line takes in memory besides its text
 class Block(ABC):
     """One block on its way in. ``size``: bytes of text so far; ``ended``: the last dot has come."""
 
-    __slots__ = ("_held", "_untouched", "ended", "size")
+    __slots__ = ("ended", "size")
 
     def __init__(self) -> None:
         self.size: int = 0
         self.ended: bool = False
-        self._held = b""  # what may belong to the end, or to a dot that was doubled
-        self._untouched = True  # the next byte is the first of the text, and of a line
 
+    @abstractmethod
     def feed(self, data: bytes, at: int = 0) -> int:
         """Take what belongs to the block from ``data[at:]``; return where it ends, -1 if the end has not come.
 
         Raises:
             ProtocolError: it is longer than it may be.
         """
+
+
+class Scanned(Block):
+    """A block whose end is searched for, and whose dots are undone."""
+
+    __slots__ = ("_held", "_untouched")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held = b""  # what may belong to the end, or to a dot that was doubled
+        self._untouched = True  # the next byte is the first of the text, and of a line
+
+    def feed(self, data: bytes, at: int = 0) -> int:
+        """See :meth:`Block.feed`."""
         held = self._held
         if not held:
             return self._scan(data, at)
@@ -59,7 +72,7 @@ class Block(ABC):
         if self._untouched:
             if data.startswith(b".", at) or at == len(data):
                 if data.startswith(b".\r\n", at):
-                    self.ended = True
+                    self.ended: bool = True
                     self._last(data, at, at)
                     return at + 3
                 if len(data) - at < 3 and data[at:] in (b"", b".", b".\r"):
@@ -80,7 +93,7 @@ class Block(ABC):
         if stuffed:
             data = data[at:stop].replace(_STUFFED, _UNSTUFFED)
             at, stop = 0, len(data)
-        self.size += stop - at
+        self.size: int = self.size + stop - at
         if found is not None:
             self.ended = True
             self._last(data, at, stop)
@@ -105,7 +118,7 @@ class Block(ABC):
         """Take the last text, which may be empty. The whole is empty or ends with CRLF."""
 
 
-class Collected(Block):
+class Collected(Scanned):
     """A block whose text becomes ``body``, of at most ``limit`` bytes."""
 
     __slots__ = ("_before", "_limit", "body")
@@ -137,7 +150,7 @@ class Collected(Block):
             raise ProtocolError(f"the server sent a text of more than {self._limit} bytes")
 
 
-class Sunk(Block):
+class Sunk(Scanned):
     """A block whose text goes to ``sink`` in pieces: views of bytes that never change, released when it returns."""
 
     __slots__ = ("_sink",)
@@ -155,7 +168,7 @@ class Sunk(Block):
             self._take(data, at, stop)
 
 
-class Lines(Block):
+class Lines(Scanned):
     """A list: ``take`` gets its lines, without their ends, as many at a time as have come.
 
     ``line`` bounds one line in bytes, ``limit`` all of them together with what they cost in memory; None: no bound.

@@ -18,11 +18,11 @@ silent, and :class:`~netclients.errors.ConfigurationError` for arguments that ar
 from __future__ import annotations
 
 from netclients.imap.connection.appending import Appending
-from netclients.imap.connection.dialogue import Pending
 from netclients.imap.connection.mailboxes import Mailboxes
 from netclients.imap.connection.messages import FetchItems, Messages
 from netclients.imap.connection.searching import Searching
 from netclients.imap.connection.session import Session
+from netclients.pending import Pending
 
 __all__ = ["FetchItems", "IMAPConnection", "Pending"]
 

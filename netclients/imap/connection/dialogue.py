@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from netclients.conversation import Conversation
 from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown, UnsupportedError
@@ -11,6 +11,7 @@ from netclients.imap.commands import Command, command
 from netclients.imap.protocol import IMAPProtocol
 from netclients.imap.refusals import reply_error
 from netclients.imap.types import Condition, Status
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from netclients.imap.selected import Selected
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
 
-__all__ = ["Dialogue", "Pending"]
+__all__ = ["Dialogue"]
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -30,28 +31,6 @@ _SLOW = frozenset(
     for uid in ("", "UID ")
     for verb in ("SEARCH", "SORT", "THREAD", "COPY", "MOVE", "STORE", "EXPUNGE", "APPEND", "SELECT", "EXAMINE", "CLOSE")
 )
-
-
-class Pending(Generic[T]):
-    """What a command will have to say: ``await`` it, once or more, in whichever order."""
-
-    __slots__ = ("_connection", "_result", "_ticket")
-
-    def __init__(self, connection: Dialogue, ticket: Ticket[Command, Status], result: Callable[[Status], T]) -> None:
-        self._connection = connection
-        self._ticket = ticket
-        self._result = result
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._settle().__await__()
-
-    @property
-    def status(self) -> Status | None:
-        """The tagged reply; None: it has not come yet."""
-        return self._ticket.reply
-
-    async def _settle(self) -> T:
-        return self._result(await self._connection.conclude(self._ticket))
 
 
 class Dialogue(Conversation[Command, Status]):
@@ -119,6 +98,10 @@ class Dialogue(Conversation[Command, Status]):
             return False
 
         return Pending(self, self.submit(sent.collecting(collect)), lambda _: found)
+
+    async def outcome(self, ticket: Ticket[Command, Status], result: Callable[[Status], T]) -> T:
+        """See :class:`~netclients.pending.Pending`."""
+        return result(await self.conclude(ticket))
 
     async def conclude(self, ticket: Ticket[Command, Status]) -> Status:
         """Wait for the end of a command; its time is counted from one piece of data to the next.

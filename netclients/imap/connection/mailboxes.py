@@ -10,9 +10,10 @@ from netclients.errors import ProtocolError
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import Subject, command
-from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.names import decode_mailbox
 from netclients.imap.types import ListedMailbox, MailboxStatus, Metadata, Namespaces, Quota, QuotaRoot
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from netclients.imap.arguments import NumberSet

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from netclients.errors import ConfigurationError, NotFetched, ProtocolError
 from netclients.imap import arguments
 from netclients.imap.commands import Subject, command
-from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.ranges import NumberRanges
 from netclients.imap.types import UID, CopyUID, Expunge, Fetched, Status, Vanished
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from netclients.imap.arguments import NumberSet, Piece

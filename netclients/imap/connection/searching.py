@@ -11,9 +11,10 @@ from netclients.errors import ProtocolError, UnsupportedError
 from netclients.imap import arguments
 from netclients.imap.arguments import Piece
 from netclients.imap.commands import command
-from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.search import criteria
 from netclients.imap.types import ESearch, Search, Thread, Threads
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from netclients.imap.commands import Command

@@ -9,8 +9,9 @@ from netclients.config import Login
 from netclients.errors import ConfigurationError, PhaseTimeout, ProtocolError, UnsupportedError
 from netclients.imap import arguments
 from netclients.imap.commands import Command, command
-from netclients.imap.connection.dialogue import Dialogue, Pending
+from netclients.imap.connection.dialogue import Dialogue
 from netclients.imap.types import Capabilities, Condition, Enabled, Identity, Status
+from netclients.pending import Pending
 from netclients.transport.deflate import DeflateStream
 from netclients.transport.readiness import Deadline
 from netclients.wire.arguments import checked

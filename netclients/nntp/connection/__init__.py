@@ -16,11 +16,11 @@ silent, and :class:`~netclients.errors.ConfigurationError` for arguments that ar
 
 from __future__ import annotations
 
-from netclients.nntp.connection.dialogue import Pending
 from netclients.nntp.connection.feeding import Feeding
 from netclients.nntp.connection.listing import Listing
 from netclients.nntp.connection.reading import Reading
 from netclients.nntp.connection.session import Session
+from netclients.pending import Pending
 
 __all__ = ["NNTPConnection", "Pending"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from netclients.conversation import Conversation
 from netclients.errors import ConnectionLost, NetClientError, OutcomeUnknown, ProtocolError
@@ -13,38 +13,16 @@ from netclients.nntp.protocol import NNTPProtocol
 from netclients.nntp.replies import reply_error
 from netclients.nntp.sinks import Sink, Spool
 from netclients.nntp.types import Capabilities, Reply
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from netclients.nntp.settings import Settings
     from netclients.transport.stream import SocketStream
     from netclients.wire.pipeline import Ticket
 
-__all__ = ["Dialogue", "Pending"]
+__all__ = ["Dialogue"]
 
 T = TypeVar("T")
-
-
-class Pending(Generic[T]):
-    """What a command will have to say: ``await`` it, once or more, in whichever order."""
-
-    __slots__ = ("_connection", "_result", "_ticket")
-
-    def __init__(self, connection: Dialogue, ticket: Ticket[Command, Reply], result: Callable[[Reply], T]) -> None:
-        self._connection = connection
-        self._ticket = ticket
-        self._result = result
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._settle().__await__()
-
-    @property
-    def reply(self) -> Reply | None:
-        """The reply; None: it has not come yet."""
-        return self._ticket.reply
-
-    async def _settle(self) -> T:
-        reply = await self._connection.conclude(self._ticket)
-        return self._connection.understood(lambda: self._result(reply))
 
 
 class Dialogue(Conversation[Command, Reply]):
@@ -113,6 +91,11 @@ class Dialogue(Conversation[Command, Reply]):
             await spool.deliver(sink)
         self.judge(sent, ticket.reply)
         return ticket.reply
+
+    async def outcome(self, ticket: Ticket[Command, Reply], result: Callable[[Reply], T]) -> T:
+        """See :class:`~netclients.pending.Pending`."""
+        reply = await self.conclude(ticket)
+        return self.understood(lambda: result(reply))
 
     async def conclude(
         self, ticket: Ticket[Command, Reply], judge: Callable[[Command, Reply], None] | None = None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from netclients.errors import ConfigurationError, ProtocolError, printable
 from netclients.nntp import arguments, commands
 from netclients.nntp.commands import Command, command
-from netclients.nntp.connection.dialogue import Dialogue, Pending
+from netclients.nntp.connection.dialogue import Dialogue
 from netclients.nntp.types import Answer, Reply
+from netclients.pending import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

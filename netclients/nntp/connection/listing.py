@@ -8,7 +8,7 @@ from netclients.mail.decoding import plain
 from netclients.nntp import arguments, replies
 from netclients.nntp.arguments import Which
 from netclients.nntp.commands import command
-from netclients.nntp.connection.dialogue import Dialogue, Pending
+from netclients.nntp.connection.dialogue import Dialogue
 from netclients.nntp.sinks import Sink
 from netclients.nntp.types import (
     ActiveGroup,
@@ -19,6 +19,7 @@ from netclients.nntp.types import (
     GroupDescription,
     Moderator,
 )
+from netclients.pending import Pending
 
 __all__ = ["Listing"]
 

@@ -11,10 +11,11 @@ from netclients.nntp import arguments, commands, replies
 from netclients.nntp.arguments import Which
 from netclients.nntp.commands import command
 from netclients.nntp.compressed import YEncoded
-from netclients.nntp.connection.dialogue import Dialogue, Pending
+from netclients.nntp.connection.dialogue import Dialogue
 from netclients.nntp.overview import STANDARD, Overview, OverviewFormat
 from netclients.nntp.sinks import Sink, Spool
 from netclients.nntp.types import Article, ArticleInfo, Group, GroupDescription, HeaderValue, ListedGroup, Reply
+from netclients.pending import Pending
 from netclients.wire.blocks import Listed
 
 __all__ = ["Reading"]
