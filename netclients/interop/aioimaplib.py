@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from netclients.imap.connection import IMAPConnection
     from netclients.transport.stream import ByteStream
 
-__all__ = ["ConnectedClient", "aioimaplib_client"]
+__all__ = ["aioimaplib_client"]
 
 _SECRET = frozenset({"LOGIN", "AUTHENTICATE"})
 _PIECE = 64 * 1024  # bytes that aioimaplib is given at a time: it copies what it can't read yet
@@ -64,7 +64,7 @@ async def aioimaplib_client(
     retry: RetryPolicy | None = None,
     events: Events | None = None,
     conn_lost_cb: Callable[[Exception | None], None] | None = None,
-) -> AsyncGenerator[ConnectedClient]:
+) -> AsyncGenerator[aioimaplib.IMAP4]:
     """Lend an ``aioimaplib.IMAP4`` that is connected, under TLS if that is required, and logged in.
 
     The parameters mean what they mean for :class:`~netclients.MailReader`; ``conn_lost_cb`` is aioimaplib's, and its
@@ -93,7 +93,7 @@ async def aioimaplib_client(
     connection = await retrying(retry or RetryPolicy(), "connect", settings.trace, lambda: connect(settings))
     try:
         _check_end(connection)
-        client = ConnectedClient(connection, conn_lost_cb)
+        client = _ConnectedClient(connection, conn_lost_cb)
     except BaseException:
         connection.abort("not handed over")
         raise
@@ -112,7 +112,7 @@ def _check_end(connection: IMAPConnection) -> None:
         raise ProtocolError("the server sent half a response behind the login") from error
 
 
-class ConnectedClient(aioimaplib.IMAP4):  # type: ignore[misc] # it has no types
+class _ConnectedClient(aioimaplib.IMAP4):  # type: ignore[misc] # it has no types
     """An ``aioimaplib.IMAP4`` whose connection was made by this library. Made by :func:`aioimaplib_client`."""
 
     def __init__(
