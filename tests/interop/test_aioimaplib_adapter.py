@@ -30,7 +30,7 @@ from netclients import (
     TLSError,
     UnsupportedError,
 )
-from netclients.interop.aioimaplib import ConnectedClient, aioimaplib_client
+from netclients.interop.aioimaplib import _ConnectedClient, aioimaplib_client
 from netclients.testing import IMAPServer, cancel_everywhere
 from netclients.testing.imap_faults import Hangup, HangupAfter, InjectClear, Reply, Stall
 from tests.interop.proxy_servers import Proxy, Socks5Proxy
@@ -283,7 +283,7 @@ async def test_half_a_response_behind_the_login() -> None:
 @contextlib.asynccontextmanager
 async def logged_in(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **options: Any
-) -> AsyncIterator[ConnectedClient]:
+) -> AsyncIterator[_ConnectedClient]:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"* PREAUTH [CAPABILITY IMAP4rev1 IDLE] ready\r\n")
         await serve(reader, writer)
